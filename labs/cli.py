@@ -1,0 +1,85 @@
+"""The `lab` command. Each subcommand lives in its room's `commands.py` and is imported only when it is asked for."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from labs import terminal
+
+COMMANDS = {
+    "doctor": ("labs.targets.doctor_commands", "doctor_", "Is this machine, or with --real this account, ready?"),
+    "cloud": ("labs.cloud.commands", "cloud", "The local cloud as a background process: up, down, status, faults."),
+    "facts": ("labs.facts.commands", "facts", "The dated register of prices, limits and quotas."),
+    "decide": (
+        "labs.decide.commands",
+        "decide",
+        "Where should this model run? Two views, every target ranked or ruled out.",
+    ),
+    "simulate": (
+        "labs.economics.commands",
+        "simulate",
+        "How fast would this model answer there, under this load, and at what cost?",
+    ),
+    "deploy": ("labs.squid.commands", "deploy", "Deploy a target, or the queue pattern in front of one."),
+    "invoke": ("labs.targets.commands", "invoke", "Ask a deployed target one thing."),
+    "list": ("labs.targets.commands", "list_", "What is deployed."),
+    "teardown": ("labs.targets.commands", "teardown", "Remove what was deployed, then look for what is left."),
+    "policy": (
+        "labs.targets.doctor_commands",
+        "policy",
+        "What whoever deploys a target must be allowed, as an IAM policy.",
+    ),
+    "squid": ("labs.squid.commands", "squid", "Send jobs through the queue."),
+    "bench": (
+        "labs.bench.commands",
+        "bench",
+        "How fast is it really? Offered load, measured from when each request was due.",
+    ),
+    "compare": ("labs.bench.compare_commands", "compare", "Runs side by side: a table, or a page with charts."),
+    "check": ("labs.check.commands", "check", "What a lab left in the cloud, and what is missing."),
+    "grade": ("labs.check.grade_commands", "grade", "A class's submissions, each confined and in a cloud of its own."),
+    "notebook": ("labs.check.commands", "notebook", "Your copy of a lab, without its solutions."),
+    "catch-up": ("labs.check.commands", "catch_up", "The local cloud as a task of a lab begins."),
+    "progress": ("labs.check.commands", "progress", "How far you are in labs and quizzes, and what wants work."),
+    "replay": (
+        "labs.check.replay_commands",
+        "replay",
+        "A lab's calls to its cloud, recorded, and shown again without one.",
+    ),
+    "serve": ("labs.course.commands", "serve", "Serve the built book on this machine."),
+}
+"""name: (module, attribute, one line of help)"""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its subcommands' names and help without importing their modules."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="deployment-dilemma", prog_name="lab")
+def cli() -> None:
+    """Where should this model run? Decide, deploy, queue, measure: on a local cloud by default, on AWS when you say so."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(terminal.run(cli, "lab"))
+
+
+if __name__ == "__main__":
+    main()

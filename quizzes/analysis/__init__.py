@@ -1,0 +1,1 @@
+"""`quiz stats`: what a class's answers say about the questions."""
