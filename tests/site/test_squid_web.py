@@ -64,10 +64,13 @@ class Doors:
         ended = {"status": status, "finished_at_ms": 3500, "model_ms": 2000, "output_tokens": 9, "answers": 1}
         self.jobs[job_id] |= ended | ({"text": ANSWER} if status == "DONE" else {}) | more
 
-    def drop(self) -> None:
+    def drop(self, *, acknowledges: bool) -> None:
+        """The connections that stand are cut; those that come afterwards are heard, or are not."""
+
         async def close() -> None:
             while not self.sockets:
                 await asyncio.sleep(0.02)
+            self.acknowledges = acknowledges  # in one step with the cut: none is heard that is cut at once
             for socket in list(self.sockets):
                 await socket.close()
 
@@ -254,11 +257,9 @@ def test_a_connection_that_drops_costs_the_eye_some_pieces_and_nobody_the_answer
     job = door.wait_for_job(page)
     door.push(job, 0, PIECES[0])
     expect(page.locator(".answer .text")).to_have_text(PIECES[0].strip())
-    door.acknowledges = False
-    door.drop()
+    door.drop(acknowledges=False)
     expect(page.locator(".facts")).to_contain_text("connection lost; polling")
-    door.acknowledges = True
-    door.drop()
+    door.drop(acknowledges=True)
     expect(page.locator(".facts")).to_contain_text("live")  # it comes back by itself
     door.push(job, 2, PIECES[2])
     expect(page.locator(".facts")).to_contain_text("a piece is missing")
