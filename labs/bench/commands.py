@@ -99,7 +99,9 @@ class Bench(AwsCommand):
     "--through", type=click.Choice(["squid"]), help="By way of the queue: from handing in to the final answer."
 )
 @click.option(
-    "--push", is_flag=True, help="With --through squid: listen for the pieces, instead of asking for the end."
+    "--push",
+    is_flag=True,
+    help="With --through squid: listen for the pieces, instead of asking for the end; with --all, both.",
 )
 @click.option("--stack", default="squid", show_default=True, help="With --through squid: the stack.")
 @click.option("--model", default="", help="The model: of a target, or on an OpenAI-compatible server.")
@@ -210,12 +212,12 @@ def bench(names: tuple[str, ...], **asked: Any) -> int:
     if asked["json_"] in targets.TARGETS:
         raise Refusal(f"--json {asked['json_']} would write to a file of that name; put --json last", USAGE)
     quiet = asked["json_"] == STDOUT
+    if asked["push"] and not asked["through"]:
+        raise Refusal("--push listens to the queue's answers: say --through squid too", USAGE)
     if asked["everything_"]:
         return _everything(names, asked, quiet)
     if asked["rates"]:
         raise Refusal("--rates goes with --all; one run is at one --rate, or in --steps", USAGE)
-    if asked["push"] and not asked["through"]:
-        raise Refusal("--push listens to the queue's answers: say --through squid too", USAGE)
     offered = _offered(asked)
     work = build(offered, asked["seed"])
     places = _places(
@@ -348,7 +350,6 @@ def _everything(names: tuple[str, ...], asked: Mapping[str, Any], quiet: bool) -
         "records",
         "find_knee",
         "bedrock_model",
-        "push",
     )
     if wrong := [f"--{name.replace('_', '-')}" for name in own if asked[name]]:
         raise Refusal(
@@ -364,6 +365,7 @@ def _everything(names: tuple[str, ...], asked: Mapping[str, Any], quiet: bool) -
         duration_s=asked["duration"] or everything.Trip.duration_s,
         live=names or tuple(everything.LIVE),
         through_queue=asked["through"] == "squid",
+        push=asked["push"],
         seed=asked["seed"],
         objective=_objective(asked),
         **said,

@@ -62,6 +62,8 @@ class Trip:
     output_tokens: Lengths = field(default_factory=lambda: Lengths.parse("100"))
     live: tuple[str, ...] = tuple(LIVE)
     through_queue: bool = True
+    push: bool = False
+    """through the queue a second time: listening for the pieces, instead of asking for the end"""
     seed: int = 0
     objective: Mapping[str, float] = field(default_factory=dict)
 
@@ -155,8 +157,9 @@ def _live(
         yield from _runs(place, trip, into, bench)
         if trip.through_queue:
             with _queued(where_, target, site, left, tell) as stack:
-                through = where.through_squid(stack.name, clouds, name)
-                yield from _runs(replace(through, name=name, hardware=place.hardware), trip, into, bench)
+                for push in (False, True) if trip.push else (False,):
+                    through = where.through_squid(stack.name, clouds, name, push=push)
+                    yield from _runs(replace(through, name=name, hardware=place.hardware), trip, into, bench)
 
 
 @contextmanager
@@ -201,7 +204,8 @@ def _free(name: str) -> None:
 
 
 def _runs(place: Place, trip: Trip, into: Path, bench: Bench) -> Iterator[Path]:
-    way = "through-queue" if place.describe().get("through") else "direct"
+    said = place.describe()
+    way = ("through-queue-pushed" if said.get("pushed") else "through-queue") if said.get("through") else "direct"
     for rate in trip.rates_per_s:
         file = into / f"{_file_name(place.name, way, rate)}.jsonl"
         outcome = bench(place, trip.offered(rate), file)

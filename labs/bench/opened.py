@@ -178,6 +178,8 @@ def _series(summary: Mapping[str, Any]) -> tuple[str, str]:
     else:
         family = next((f for f in ("bedrock", "sagemaker") if name.startswith(f)), "own")
     through = f" through {str(target['through']).upper()}" if target.get("through") else ""
+    if target.get("pushed"):
+        through += ", pushed"
     model = str(target.get("model") or "")
     simulated = ", simulated" if "simulat" in str(summary.get("provenance_note", "")) else ""
     return f"{name}{through}{f' ({model})' if known is None and model else ''}{simulated}", family

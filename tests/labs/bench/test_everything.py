@@ -72,10 +72,12 @@ def test_a_target_that_fails_does_not_end_the_others(
 @pytest.mark.usefixtures("local_cloud")
 def test_everything_with_a_quota_and_a_queue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An endpoint whose quota is 0 at first, benched directly and through the queue."""
-    said = run_all("sagemaker-inferentia", tmp_path, capsys, "--through", "squid", "--output-tokens", "5")
+    said = run_all("sagemaker-inferentia", tmp_path, capsys, "--through", "squid", "--push", "--output-tokens", "5")
     ways = {run["series"]: run for run in said["runs"] if "simulated" not in run["series"]}
-    assert set(ways) == {"sagemaker-inferentia", "sagemaker-inferentia through SQUID"}
-    assert "sagemaker-inferentia through SQUID" in Path(said["report"]).read_text("utf-8")
+    queued = "sagemaker-inferentia through SQUID"
+    assert set(ways) == {"sagemaker-inferentia", queued, f"{queued}, pushed"}
+    assert ways[f"{queued}, pushed"]["ttft_ms"]["p50"] < ways[f"{queued}, pushed"]["e2e_ms"]["p50"]
+    assert queued in Path(said["report"]).read_text("utf-8")
     for run in ways.values():
         assert run["errors"] == {}
         assert run["cost"]["usd_per_hour"] > 0.9  # the machine's price, which the queue does not change
@@ -106,6 +108,7 @@ def test_the_simulated_are_offered_the_same_requests(tmp_path: Path) -> None:
         (("--all", "nowhere"), "there is no target 'nowhere'"),
         (("bedrock-on-demand", "--rates", "1,2"), "--rates goes with --all"),
         (("bedrock-on-demand", "--rate", "1", "--push"), "say --through squid too"),
+        (("--all", "--push"), "say --through squid too"),
     ],
 )
 @pytest.mark.usefixtures("local_cloud")
