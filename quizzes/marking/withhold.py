@@ -22,11 +22,12 @@ from quizzes.page import Setting, render_quiz
 
 WEB = Path(__file__).parents[1] / "web"
 EXAM = "deployment-practice"
-_TOKENS = """
+TOKENS = """
 :root { --dd-ink: var(--ink); --dd-ink-soft: var(--soft); --dd-paper: var(--paper); --dd-surface: var(--surface); --dd-line: var(--line); --dd-line-strong: var(--soft);
   --dd-accent: var(--accent); --dd-accent-soft: var(--surface); }
 main { max-width: 46rem; margin: 0 auto; }
 """
+"""gives the questions' style the colours of `quizzes.frame`, for a page outside of the book"""
 
 
 def draw(folder: Path, questions: int, slugs: tuple[str, ...] = (), title: str | None = None) -> Keyring:
@@ -101,7 +102,7 @@ def page_of(ring: Keyring) -> str:
         asked.append(item.model_copy(update=change))
     quiz = Quiz(slug=ring.quiz, title=ring.title, entries=tuple(asked))
     setting = Setting(heading_level=2, misconceptions={}, with_reasons=False, withheld=True)
-    head, foot = document(ring.title, (WEB / "quiz.css").read_text("utf-8") + _TOKENS)
+    head, foot = document(ring.title, (WEB / "quiz.css").read_text("utf-8") + TOKENS)
     said = (
         f"<h1>{escape(ring.title)}</h1>\n<p>{len(asked)} questions. Choose, and keep each answer; you may change it. Then press <em>Download my answers</em> and "
         "hand that file in. This page does not hold the key, and says nothing about right and wrong. It needs no network and sends nothing.</p>\n"

@@ -747,9 +747,10 @@
         this.review.append(make("p", { className: "dd-review-title" }, "Worth another look"), list);
       }
       const key = scored.length ? "This page carries its own answer key; a static page cannot hide it. It marks you here, in your browser. " : "";
-      const kept = store.kept
-        ? "What you answer stays in this browser and is sent nowhere."
-        : "This browser keeps nothing for this page: a reload loses your answers.";
+      const kept = store.note // of whoever keeps answers elsewhere: a learning platform
+        || (store.kept
+          ? "What you answer stays in this browser and is sent nowhere."
+          : "This browser keeps nothing for this page: a reload loses your answers.");
       this.note.replaceChildren(key + kept);
     }
 
