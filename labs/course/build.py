@@ -27,6 +27,7 @@ def is_current(layout: Layout) -> bool:
 def text(layout: Layout, on_wait: Callable[[], None] = _quiet) -> Path:
     """The book without outputs; returns the folder of its pages. Warnings are printed and do not stop it. Raises Refusal."""
     binding, note = Binding(layout.text, cache=None, strict=False), layout.text / "made-from.json"
+    layout.show_labs()
     with lock.held(layout.build / "text.lock", on_wait):
         made_from = stamp.everything(layout)
         if stamp.read(note).get("everything") != made_from:
@@ -42,6 +43,7 @@ def site(layout: Layout, on_step: Callable[[Step], None], on_wait: Callable[[], 
     Returns whether there was anything to do. Raises Refusal with the lab's cell or the page's line that is at fault; the site
     that was there before then stands as it was.
     """
+    layout.show_labs()
     if is_current(layout):
         return False
     with lock.held(layout.build / "site.lock", on_wait):

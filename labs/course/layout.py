@@ -4,6 +4,7 @@ here = layout.find()
 here.site          # .../_build/html, what `make book` leaves
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,14 @@ class Layout:
     def labs(self) -> list[Path]:
         """The labs' sources, in order."""
         return sorted(self.notebooks.glob("*.md"))
+
+    def show_labs(self) -> None:
+        """See to it that the book finds the labs as its folder `labs`: a link, made here, since not every copy of a checkout keeps links."""
+        link = self.book / "labs"
+        if not link.is_dir():
+            draft = self.book / f".labs.{os.getpid()}"
+            draft.symlink_to(os.path.relpath(self.notebooks, self.book))
+            draft.replace(link)
 
 
 def find() -> Layout:
