@@ -47,7 +47,12 @@ COMMANDS = {
         "replay",
         "A lab's calls to its cloud, recorded, and shown again without one.",
     ),
-    "serve": ("labs.course.commands", "serve", "Serve the built book on this machine."),
+    "serve": ("labs.workshop.room_commands", "serve", "Serve the built book on this machine; with --room, to a room."),
+    "agenda": (
+        "labs.workshop.pace_commands",
+        "agenda",
+        "A session's agenda, its slack, and what to drop when it is late.",
+    ),
 }
 """name: (module, attribute, one line of help)"""
 
