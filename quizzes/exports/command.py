@@ -3,6 +3,7 @@
 quiz export moodle                      # deployment-dilemma.xml, to import into a course's question bank
 quiz export anki 06-squid -o squid.apkg
 quiz export xlsx 06-squid 05-economics  # a sheet for a live poll
+quiz export room                        # polls.json, where the room's server looks for it
 """
 
 from pathlib import Path
@@ -11,15 +12,16 @@ import click
 
 from labs import terminal
 from labs.errors import FALSE, USAGE, Refusal
-from quizzes.exports import gather, moodle, poll
+from quizzes.exports import gather, moodle, poll, room
 from quizzes.marking.command import BANK_OPTION
 
-ENDINGS = {"moodle": "xml", "anki": "apkg", "csv": "csv", "xlsx": "xlsx"}
+ENDINGS = {"moodle": "xml", "anki": "apkg", "csv": "csv", "xlsx": "xlsx", "room": "json"}
 NEXT = {
     "moodle": "In Moodle: Question bank › Import › Moodle XML format.",
     "anki": "In Anki: File › Import. Importing a newer one updates the cards.",
     "csv": "Put the scenario on a slide; let the poll ask the question.",
     "xlsx": "Put the scenario on a slide; let the poll ask the question.",
+    "room": "'lab serve --room ADDRESS' asks them, from the instructor's page.",
 }
 
 
@@ -30,14 +32,14 @@ NEXT = {
 @click.option("--json", "as_json", is_flag=True, help="Print JSON about what was written.")
 @BANK_OPTION
 def export(form: str, slugs: tuple[str, ...], output: Path | None, as_json: bool, where: Path) -> None:
-    """Write the questions, with their keys and reasons, for FORMAT: moodle, anki, csv or xlsx (a live poll's sheet).
+    """Write the questions, with their keys and reasons, for FORMAT: moodle, anki, csv or xlsx (a live poll's sheet), or for the room's own polls (room).
 
     Of all quizzes, or of those named. The figures in them are those of the day: export again when the register changes.
     """
     exported = gather.items(slugs, where)
-    path = output or Path(f"deployment-dilemma.{ENDINGS[form]}")
-    sheet = poll.rows(exported) if form in ("csv", "xlsx") else []
-    written = len(sheet) if form in ("csv", "xlsx") else len(exported)
+    path = output or (room.home() if form == "room" else Path(f"deployment-dilemma.{ENDINGS[form]}"))
+    sheet = poll.rows(exported) if form in ("csv", "xlsx", "room") else []
+    written = len(sheet) if form in ("csv", "xlsx", "room") else len(exported)
     if not written:
         raise Refusal("there is no question for this format in these quizzes", USAGE)
     try:
@@ -48,6 +50,8 @@ def export(form: str, slugs: tuple[str, ...], output: Path | None, as_json: bool
 
             path.touch()
             anki.write(exported, path)
+        elif form == "room":
+            room.write(exported, path)
         elif form == "csv":
             path.write_text(poll.as_csv(sheet), "utf-8", newline="")
         else:

@@ -44,16 +44,16 @@ def rows(exported: Sequence[Exported]) -> list[Row]:
         by_id = {option.id: option for option in item.options}
         options = [by_id[name] for name in shown_order(item)]
         scenario = f"{one.scenario}\n\n{item.stem}" if one.scenario else item.stem
-        texts = [_plain(option.text) for option in options]
+        texts = [plain_text(option.text) for option in options]
         right = ",".join(str(place) for place, option in enumerate(options, 1) if option.correct)
-        reasons = "\n".join(f"{place}: {_plain(option.why)}" for place, option in enumerate(options, 1))
+        reasons = "\n".join(f"{place}: {plain_text(option.why)}" for place, option in enumerate(options, 1))
         found.append(
             [
                 item.id,
                 one.quiz,
                 item.objective,
-                _plain(scenario),
-                _plain(item.criterion),
+                plain_text(scenario),
+                plain_text(item.criterion),
                 *texts,
                 *[""] * (ANSWERS - len(texts)),
                 right,
@@ -64,7 +64,8 @@ def rows(exported: Sequence[Exported]) -> list[Row]:
     return found
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
+    """Without Markdown's marks; a link's words alone."""
     without_links = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     return re.sub(r"[*`]", "", without_links).strip()
 

@@ -269,7 +269,7 @@ def test_a_poll_has_a_row_for_each_choice_question(trial: list[Exported]) -> Non
         item = asked[row["id"]]
         assert isinstance(item, Single | Multiple)
         right = {row[f"answer {n}"] for n in row["right"].split(",")}
-        assert right == {poll._plain(option.text) for option in item.options if option.correct}
+        assert right == {poll.plain_text(option.text) for option in item.options if option.correct}
 
 
 def test_a_sheet_is_read_back_cell_by_cell(whole: list[Exported], tmp_path: Path) -> None:
