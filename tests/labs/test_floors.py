@@ -11,7 +11,7 @@ from labs.facts import catalogue
 
 ROOT = Path(labs.__file__).parent
 CELLAR = ("errors", "terminal")  # what every floor stands on
-QUIZZES_MAY_USE = {"facts", "serving", "economics", "decide", *CELLAR}
+QUIZZES_MAY_USE = {"spread", "facts", "serving", "economics", "decide", *CELLAR}
 
 
 @cache

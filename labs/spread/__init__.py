@@ -1,0 +1,1 @@
+"""Beyond one machine: work shared out to the workers of a Dask scheduler. See `cluster.py`; `lab spread up` starts one."""
