@@ -39,6 +39,11 @@ COMMANDS = {
     "compare": ("labs.bench.compare_commands", "compare", "Runs side by side: a table, or a page with charts."),
     "check": ("labs.check.commands", "check", "What a lab left in the cloud, and what is missing."),
     "grade": ("labs.check.grade_commands", "grade", "A class's submissions, each confined and in a cloud of its own."),
+    "spread": (
+        "labs.spread.commands",
+        "spread",
+        "A scheduler and workers: for grading, simulating and measuring on several machines.",
+    ),
     "notebook": ("labs.check.commands", "notebook", "Your copy of a lab, without its solutions."),
     "catch-up": ("labs.check.commands", "catch_up", "The local cloud as a task of a lab begins."),
     "progress": ("labs.check.commands", "progress", "How far you are in labs and quizzes, and what wants work."),
@@ -52,6 +57,11 @@ COMMANDS = {
         "labs.workshop.pace_commands",
         "agenda",
         "A session's agenda, its slack, and what to drop when it is late.",
+    ),
+    "reveal": (
+        "labs.workshop.pace_commands",
+        "reveal",
+        "A lab's solutions, locked; a code for each task, to show in class.",
     ),
 }
 """name: (module, attribute, one line of help)"""

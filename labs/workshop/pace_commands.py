@@ -1,13 +1,17 @@
 """`lab agenda`, `lab reveal`, `lab room-cost`: what whoever runs a session looks up before it and during it."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.markup import escape
 
 from labs import terminal
+from labs.check import student
+from labs.errors import FALSE, Refusal
 from labs.workshop import agenda as agendas
+from labs.workshop import reveal as reveals
 from labs.workshop.agenda import Agenda, Row, Session, clock
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -108,3 +112,63 @@ def _show(session: Session, lateness: list[int], tasks: bool) -> None:
             missing = f"; {cut.rest}" if cut.rest else ""
             then = f". Then everyone: {'; '.join(cut.catch_up)}" if cut.catch_up else ""
             terminal.say(escape(f"{words}{missing}{then}."))
+
+
+@click.group()
+def reveal() -> None:
+    """A lab's solutions, locked; a code for each task, to show in class when its time is up."""
+
+
+@reveal.command("make")
+@click.argument("slug")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The file to write; by default SLUG.reveal."
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there: its codes open nothing any more.")
+@json_option
+def make(slug: str, out: Path | None, force: bool, as_json: bool) -> None:
+    """Lock a lab's solutions into a file for the kit, and print the code of each task. Nobody keeps the codes but you."""
+    lab = student.find(slug)
+    bundle = out or Path(f"{lab.stem}{reveals.SUFFIX}")
+    if bundle.exists() and not force:
+        raise Refusal(f"{bundle} is there, with codes that you may have written down; --force makes new ones", FALSE)
+    codes = reveals.seal(lab, bundle)
+    if as_json:
+        terminal.emit_json({"lab": lab.stem, "bundle": str(bundle), "codes": codes})
+        return
+    titles = reveals.solutions(lab)
+    terminal.table(
+        f"Codes of {lab.stem}",
+        ["task", "title", "code"],
+        [(n, escape(titles[n].title), code) for n, code in codes.items()],
+    )
+    terminal.say(f"{escape(str(bundle))} goes into the kit. Write the codes down: they are kept nowhere else.")
+    terminal.say("Next, when a task's time is up, show its code; everyone types: lab reveal open CODE")
+
+
+@reveal.command("open")
+@click.argument("code", nargs=-1, required=True)
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    help="The file of locked solutions; by default every one here, in kit/ or LAB_HOME.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the cells into this Python file instead."
+)
+@json_option
+def open_(code: tuple[str, ...], bundle: Path | None, out: Path | None, as_json: bool) -> None:
+    """Print, or write, the solution that a code opens."""
+    if out is not None and out.exists():
+        raise Refusal(f"{out} is there and is left as it is; name another file", FALSE)
+    opened = reveals.unseal("".join(code), reveals.bundles(bundle))
+    if out is not None:
+        out.write_text(opened.as_python(), "utf-8")
+    if as_json:
+        terminal.emit_json(asdict(opened) | ({"file": str(out)} if out else {}))
+    elif out is not None:
+        terminal.say(
+            f"Task {opened.task} of {opened.lab}, {escape(opened.title)}: {len(opened.cells)} cells are in {escape(str(out))}."
+        )
+    else:
+        terminal.out.print(opened.as_python(), markup=False, end="")
