@@ -56,6 +56,10 @@ book: setup ## build the site into _build/html, every lab executed, warnings as 
 pdf: book ## print the book into _build/deployment-dilemma.pdf (needs Chromium or Chrome)
 	@$(BIN)/python -m labs.course pdf
 
+.PHONY: lighthouse
+lighthouse: book ## Lighthouse on the site: scores, bytes and times beside the bars (needs Node, and Chromium or Chrome)
+	@$(BIN)/python -m labs.course lighthouse $(ARGS)
+
 .PHONY: notebooks
 notebooks: setup ## write the students' copies of the labs into _build/notebooks
 	@$(BIN)/python -m labs.check.student

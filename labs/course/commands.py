@@ -12,7 +12,7 @@ from labs.course.execute import Step
 from labs.course.layout import Layout
 from labs.course.progress import Report, sentence
 from labs.course.server import CourseServer, Desk, State
-from labs.errors import NOT_READY, Refusal
+from labs.errors import FALSE, NOT_READY, USAGE, Refusal
 
 port_option = click.option(
     "--port",
@@ -129,6 +129,43 @@ def pdf_command(as_json: bool) -> None:
         terminal.emit_json({"file": str(to), "pages": sheets, "current": build.is_current(here)})
     else:
         terminal.say(f"{to.relative_to(here.root)}: {sheets} pages, {to.stat().st_size / 1e6:.1f} MB.")
+
+
+@course.command("lighthouse")
+@click.argument("pages", nargs=-1)
+@click.option("--runs", type=click.IntRange(1, 9), default=3, show_default=True, help="Visits, whose median counts.")
+@json_option
+def lighthouse_command(pages: tuple[str, ...], runs: int, as_json: bool) -> int:
+    """Visit PAGES of the built site with Lighthouse (needs Node and Chromium): scores, bytes and times beside the bars."""
+    from labs.course import lighthouse
+
+    here = layout.find()
+    if not here.site.is_dir():
+        raise Refusal("There is no built book yet; 'make book' builds it.", NOT_READY)
+    chosen = [page.removesuffix(".html") for page in pages] or list(lighthouse.PAGES)
+    if unknown := [page for page in chosen if not (here.site / f"{page}.html").is_file()]:
+        raise Refusal(f"The site has no page {unknown[0]!r}; a page is named like 'labs/06-squid'.", USAGE)
+    running = server.listen(Desk(site.load(here.site)), 0)
+    running.start()
+    seen = []
+    try:
+        for visit in lighthouse.visit(running.url, chosen, lighthouse.DEVICES, runs):
+            seen.append(visit)
+            terminal.err.print(f"{visit.page}, {visit.device}: {visit.performance}")
+    finally:
+        running.shutdown()
+        running.server_close()
+    short = {(visit.page, visit.device): bars for visit in seen if (bars := visit.short_of())}
+    if as_json:
+        terminal.emit_json([{**asdict(visit), "short_of": visit.short_of()} for visit in seen])
+    else:
+        columns = ("page", "device", "perf", "a11y", "best", "SEO", "(kB)", "asked", "LCP (s)", "CLS", "TBT (ms)")
+        rows = [tuple(asdict(visit).values()) for visit in seen]
+        terminal.table(f"Lighthouse, median of {runs}", columns, rows)
+        for (page, device), bars in short.items():
+            terminal.say(f"{page} on a {device} is short of the bar in: {', '.join(bars)}.")
+        terminal.say("All bars are met." if not short else "A busy machine lowers the performance score, nothing else.")
+    return FALSE if short else 0
 
 
 def _say_waiting() -> None:
