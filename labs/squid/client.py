@@ -30,6 +30,7 @@ from labs.squid.functions import claims, jobs
 from labs.squid.functions.jobs import FINAL, Message
 from labs.squid.listening import Piece
 from labs.targets import stacks
+from labs.targets.calling import Address
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 READ_AT_ONCE = 100  # what BatchGetItem takes
@@ -100,6 +101,7 @@ class Squid:
             )
         self.stack = stack
         self.target, self.model_id = found.outputs["TargetName"], found.outputs["ModelId"]
+        self._address = found.outputs.get("Address", "")
         self.max_tokens, self.days = int(found.outputs["MaxTokens"]), int(found.outputs["JobDays"])
         self.queue_url, self.dead_letter_queue_url = found.outputs["QueueUrl"], found.outputs["DeadLetterQueueUrl"]
         self.table = found.outputs["TableName"]
@@ -113,6 +115,11 @@ class Squid:
         retries = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=WRITERS)
         self._sqs = boto3.client("sqs", config=retries)
         self._dynamodb = boto3.client("dynamodb", config=retries)
+
+    @property
+    def address(self) -> Address:
+        """How its workers reach the model."""
+        return Address.from_json(self._address)
 
     def submit(
         self, prompt: str, *, max_tokens: int | None = None, key: str | None = None, tenant: str | None = None
@@ -238,7 +245,7 @@ class Squid:
         most, most_bytes = int(facts.number("sqs.batch.max_messages")), int(facts.number("sqs.message.max_bytes"))
         group: list[Message] = []
         for job in to_send:
-            message = _message(job)
+            message = message_of(job)
             if len(group) == most or sum(len(other.body) for other in [*group, message]) > most_bytes:
                 yield group
                 group = []
@@ -346,10 +353,11 @@ class Squid:
 
 def check(job: Job) -> None:
     """Raise Refusal when this job could not be submitted."""
-    _message(job)
+    message_of(job)
 
 
-def _message(job: Job) -> Message:
+def message_of(job: Job) -> Message:
+    """What goes into the queue for it. Raises Refusal when it could not be submitted."""
     try:
         message = jobs.write(job.prompt, job.max_tokens, job.key, job.tenant)
     except jobs.Unfit as wrong:

@@ -14,20 +14,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from labs import cloud, targets, terminal
+from labs import targets, terminal
 from labs.cloud import state
 from labs.economics import queue
 from labs.errors import FALSE, USAGE, Refusal
 from labs.squid import deploy as deployment
 from labs.squid import live_commands, prompts
-from labs.squid.client import Answer, Squid
+from labs.squid.client import Answer, Job, Squid
 from labs.squid.run import Account, send_all
+from labs.squid.spending import JOB_S, all_calls_option, spent
+from labs.squid.spending import Money as Spending
 from labs.targets import Site, ceiling, guard, options
 from labs.targets.ceiling import Calls
 from labs.targets.commands import AwsCommand, Money, admit, ceiling_option, connect, deploy_target, real_option
-
-JOB_S = 60.0
-"""How long a planned job may keep its worker, for what that costs at most."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 stack_name = click.option("--name", default=deployment.DEFAULT_NAME, show_default=True, help="The stack.")
@@ -153,8 +152,14 @@ def deploy(
         f"[b]{name}[/] is up after {time.monotonic() - began:.1f} s: the queue in front of [b]{target}[/] ({escape(stack.outputs.get('ModelId', ''))})."
     )
     terminal.say(escape(stack.outputs.get("ConcurrencyReason", "")))
-    terminal.say(f'Next: lab squid submit {_name_option(name)}"Explain a dead-letter queue in one sentence."')
-    terminal.say(f"Or in a browser: lab squid web {'' if name == deployment.DEFAULT_NAME else name}")
+    flag = "--real " if real else ""
+    if real and not settings.get("JwtIssuer"):
+        terminal.say(
+            f"[b]Its door is open[/]: whoever knows {escape(stack.outputs.get('ApiUrl', 'its address'))} can spend this account's tokens. "
+            "--parameter JwtIssuer=... and JwtAudience=... lock it."
+        )
+    terminal.say(f'Next: lab squid submit {_name_option(name)}{flag}"Explain a dead-letter queue in one sentence."')
+    terminal.say(f"Or in a browser: lab squid web {flag}{'' if name == deployment.DEFAULT_NAME else name}")
 
 
 @click.group()
@@ -179,6 +184,8 @@ for command in (live_commands.follow, live_commands.cancel, live_commands.web):
 )
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave (with a prompt).")
 @stack_name
+@real_option
+@all_calls_option
 @as_json
 def submit(
     prompt: str | None,
@@ -189,6 +196,8 @@ def submit(
     timeout_s: float,
     no_wait: bool,
     name: str,
+    real: bool,
+    ceiling_usd: float | None,
     as_json: bool,
 ) -> None:
     """Submit one prompt, or a file of them, and wait for the answers."""
@@ -197,39 +206,45 @@ def submit(
             'give one prompt, or a file of them: lab squid submit "...", or lab squid submit --file FILE', USAGE
         )
     lines = prompts.read(file) if file else []
-    where = _connect(quiet=as_json)
+    where = connect(real=real, quiet=as_json)
     stack = Squid(name)
-    if prompt is not None:
-        _submit_one(stack, prompt, max_tokens, timeout_s, no_wait, as_json)
-        return
+    flag = "--real " if real else ""
+    money = Spending(stack, where, ceiling_usd)
+    money.require_admitted()
     run = run or secrets.token_hex(4)
+    money.before([Job(prompt, max_tokens)] if prompt is not None else [line.job(run) for line in lines])
+    if prompt is not None:
+        with spent(money, quiet=as_json):
+            _submit_one(stack, prompt, max_tokens, timeout_s, no_wait, as_json, flag)
+        return
     if not as_json:
         terminal.say(
             f"Run [b]{escape(run)}[/]: {len(lines)} prompts to [b]{name}[/], which {stack.target} answers ({escape(stack.model_id)})."
         )
     provenance = "measured on AWS" if where.real else state.PROVENANCE
-    account = _submit_file(stack, lines, run, timeout_s, provenance, answers)
-    if as_json:
-        terminal.emit_json(account.as_json())
-    else:
-        _say_account(account)
+    with spent(money, quiet=as_json):
+        account = _submit_file(stack, lines, run, timeout_s, provenance, answers)
+        if as_json:
+            terminal.emit_json(account.as_json())
+        else:
+            _say_account(account)
     if not account.is_clean:
         raise Refusal(
             f"of {account.submitted} jobs {account.lost} have no end yet, {len(account.failed)} failed and {account.duplicates} were answered "
-            f"twice; 'lab squid submit --file {file} --run {account.run}' collects the late ones, 'lab squid redrive' tries the given-up again",
+            f"twice; 'lab squid submit {flag}--file {file} --run {account.run}' collects the late ones, 'lab squid redrive{flag and ' --real'}' tries the given-up again",
             FALSE,
         )
 
 
 def _submit_one(
-    squid: Squid, prompt: str, max_tokens: int | None, timeout_s: float, no_wait: bool, as_json: bool
+    squid: Squid, prompt: str, max_tokens: int | None, timeout_s: float, no_wait: bool, as_json: bool, flag: str
 ) -> None:
     job_id = squid.submit(prompt, max_tokens=max_tokens)
     if no_wait:
         if as_json:
             terminal.emit_json({"job_id": job_id})
         else:
-            terminal.say(f"{job_id}\nNext: lab squid status {job_id}")
+            terminal.say(f"{job_id}\nNext: lab squid status {flag}{_name_option(squid.stack)}{job_id}")
         return
     with _status("waiting for the answer"):
         answer = squid.wait(job_id, timeout_s)
@@ -295,21 +310,30 @@ def _say_account(account: Account) -> None:
 @squid.command(cls=AwsCommand)
 @click.argument("job_id")
 @stack_name
+@real_option
 @as_json
-def status(job_id: str, name: str, as_json: bool) -> None:
+def status(job_id: str, name: str, real: bool, as_json: bool) -> None:
     """What has become of one job."""
-    _connect(quiet=as_json)
-    _show(Squid(name).status(job_id), as_json)
+    where = connect(real=real, quiet=as_json)
+    stack = Squid(name)
+    with spent(Spending(stack, where), quiet=as_json):
+        _show(stack.status(job_id), as_json)
 
 
 @squid.command(cls=AwsCommand)
 @stack_name
+@real_option
+@all_calls_option
 @as_json
-def redrive(name: str, as_json: bool) -> None:
+def redrive(name: str, real: bool, ceiling_usd: float | None, as_json: bool) -> None:
     """Send given-up jobs from the dead-letter queue back to work."""
-    _connect(quiet=as_json)
-    with _status("reading the dead-letter queue"):
-        sent, stay = Squid(name).redrive()
+    where = connect(real=real, quiet=as_json)
+    stack = Squid(name)
+    money = Spending(stack, where, ceiling_usd)
+    money.require_admitted()
+    money.before_redrive()
+    with _status("reading the dead-letter queue"), spent(money, quiet=as_json):
+        sent, stay = stack.redrive()
     if as_json:
         terminal.emit_json({"redriven": sent, "stay": stay})
         return
@@ -324,11 +348,17 @@ def redrive(name: str, as_json: bool) -> None:
 )
 @click.option("--until-empty", is_flag=True, help="Stop when nothing waits and nothing is in work.")
 @stack_name
+@real_option
 @as_json
-def watch(every_s: float, until_empty: bool, name: str, as_json: bool) -> None:
+def watch(every_s: float, until_empty: bool, name: str, real: bool, as_json: bool) -> None:
     """The queue's depth, until you stop it."""
-    _connect(quiet=as_json)
+    where = connect(real=real, quiet=as_json)
     stack = Squid(name)
+    with spent(Spending(stack, where), quiet=as_json):
+        _watch(stack, every_s, until_empty, as_json)
+
+
+def _watch(stack: Squid, every_s: float, until_empty: bool, as_json: bool) -> None:
     while True:
         depth = stack.depth()
         if as_json:
@@ -354,13 +384,6 @@ def _show(answer: Answer, as_json: bool) -> None:
     terminal.out.print(line, style="dim", markup=False)
     if answer.error:
         terminal.out.print(f"last error: {answer.error}", markup=False)
-
-
-def _connect(*, quiet: bool) -> cloud.Cloud:
-    where = cloud.connect()
-    if not quiet:
-        terminal.out.print(str(where), style="dim", markup=False)
-    return where
 
 
 @contextmanager

@@ -7,13 +7,17 @@ from collections.abc import Sequence
 import click
 from rich.markup import escape
 
-from labs import cloud, terminal
+from labs import terminal
 from labs.errors import FALSE, Refusal
 from labs.squid import deploy as deployment
 from labs.squid import pages
 from labs.squid.client import Squid
 from labs.squid.listening import Piece
-from labs.targets.commands import AwsCommand
+from labs.squid.spending import Money, all_calls_option, say_spent, spent
+from labs.targets.commands import AwsCommand, connect, real_option
+
+LOOK_S = 15.0
+"""Between two counts of what the page's jobs have cost."""
 
 stack_name = click.option("--name", default=deployment.DEFAULT_NAME, show_default=True, help="The stack.")
 
@@ -22,11 +26,18 @@ stack_name = click.option("--name", default=deployment.DEFAULT_NAME, show_defaul
 @click.argument("job_id")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(0), default=900, show_default=True, help="Seconds.")
 @stack_name
-def follow(job_id: str, timeout_s: float, name: str) -> None:
+@real_option
+def follow(job_id: str, timeout_s: float, name: str, real: bool) -> None:
     """Show a job's answer while it is written."""
-    cloud.connect()
+    where = connect(real=real, quiet=not real)
+    stack = Squid(name)
+    with spent(Money(stack, where), quiet=False):
+        _follow(stack, job_id, timeout_s)
+
+
+def _follow(stack: Squid, job_id: str, timeout_s: float) -> None:
     attempt, shown = 0, ""
-    for said in Squid(name).follow(job_id, timeout_s):
+    for said in stack.follow(job_id, timeout_s):
         if isinstance(said, Piece):
             if said.attempt != attempt and shown:
                 terminal.out.print(f"\n[attempt {said.attempt} begins anew]", style="dim", markup=False)
@@ -47,11 +58,14 @@ def follow(job_id: str, timeout_s: float, name: str) -> None:
 @click.command(cls=AwsCommand)
 @click.argument("job_id")
 @stack_name
+@real_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def cancel(job_id: str, name: str, as_json: bool) -> None:
+def cancel(job_id: str, name: str, real: bool, as_json: bool) -> None:
     """Stop a job: at once while it waits, at its next piece while it is written."""
-    cloud.connect()
-    answer = Squid(name).cancel(job_id)
+    where = connect(real=real, quiet=as_json or not real)
+    stack = Squid(name)
+    with spent(Money(stack, where), quiet=as_json):
+        answer = stack.cancel(job_id)
     over = answer.is_final and answer.status != "CANCELLED"
     if as_json:
         terminal.emit_json({"job_id": job_id, "status": answer.status})
@@ -66,10 +80,18 @@ def cancel(job_id: str, name: str, as_json: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[STACK]...")
 @click.option("--port", type=click.IntRange(1, 65_535), help="By default the one that the stacks' doors let in.")
 @click.option("--open/--no-open", "opens", default=True, show_default=True, help="Open it in a browser.")
-def web(names: Sequence[str], port: int | None, opens: bool) -> None:
-    """The web page in front of one stack, or of several side by side, until you stop it."""
-    cloud.connect()
+@real_option
+@all_calls_option
+def web(names: Sequence[str], port: int | None, opens: bool, real: bool, ceiling_usd: float | None) -> None:
+    """The web page in front of one stack, or of several side by side, until you stop it.
+
+    What its jobs cost is counted while it is served. It ends when a stack's jobs have cost what its ceiling leaves for them.
+    """
+    where = connect(real=real, quiet=not real)
     squids = [Squid(name) for name in names or (deployment.DEFAULT_NAME,)]
+    moneys = [Money(each, where, ceiling_usd) for each in squids]
+    for money in moneys:
+        money.require_admitted()
     let_in = pages.port_of(squids)
     if port is not None and port != let_in:
         raise Refusal(
@@ -81,6 +103,21 @@ def web(names: Sequence[str], port: int | None, opens: bool) -> None:
         if opens:
             webbrowser.open(url)
         try:
-            threading.Event().wait()
+            _until_spent(moneys)
         except KeyboardInterrupt:
             terminal.say("Ended.")
+        finally:
+            for money in moneys:
+                say_spent(money)
+
+
+def _until_spent(moneys: Sequence[Money]) -> None:
+    """Wait for ever, or until a stack's jobs have cost what its ceiling leaves for them. Raises Refusal then."""
+    limited = [money for money in moneys if money.limit_usd is not None]
+    while not threading.Event().wait(LOOK_S if limited else None):
+        for money in limited:
+            if (counted := money.look()).usd >= (money.limit_usd or 0.0):
+                raise Refusal(
+                    f"{money.says(counted)}: the page ends here. The stack's door is still open; 'lab teardown' closes it",
+                    FALSE,
+                )

@@ -11,8 +11,9 @@ The file lies in the state folder beside the ledger; a line holds numbers and na
 import fcntl
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from labs.cloud import Cloud, state
 from labs.errors import USAGE, Refusal
@@ -39,6 +40,10 @@ class Entry:
     unpriced: bool = False
     """The register has no price of this model: the call cost something, and nobody here knows what."""
     limit_usd: float | None = None
+    price: dict[str, Any] | None = None
+    """With a limit: what its calls cost, as `TokenPrice` has it."""
+    calls: int = 0
+    """Not a call but a count: so many there are in all by now, as the deployment's own table has them, with these tokens for so much."""
     closed: bool = False
     """The deployment is gone, and its count and limit with it."""
 
@@ -55,10 +60,22 @@ class Spent:
     limit_usd: float | None = None
     charged_at: str = ""
     """When a call last cost something."""
+    price: TokenPrice | None = None
+    """What the calls cost, as it was known when the limit was set; None where that is nothing, or nobody knows."""
 
     def and_(self, entry: Entry) -> "Spent":
         if entry.limit_usd is not None or entry.closed:  # a new limit starts a new count
-            return Spent(limit_usd=entry.limit_usd)
+            price = TokenPrice(**{**entry.price, "facts": tuple(entry.price["facts"])}) if entry.price else None
+            return Spent(limit_usd=entry.limit_usd, price=price)
+        if entry.calls:
+            return replace(
+                self,
+                calls=entry.calls,
+                input_tokens=entry.input_tokens,
+                output_tokens=entry.output_tokens,
+                usd=entry.usd,
+                unpriced_calls=entry.calls if entry.unpriced else 0,
+            )
         return Spent(
             self.calls + 1,
             self.input_tokens + entry.input_tokens,
@@ -67,6 +84,7 @@ class Spent:
             self.unpriced_calls + entry.unpriced,
             self.limit_usd,
             entry.at if entry.usd else self.charged_at,
+            self.price,
         )
 
     def next_usd(self, price: TokenPrice, input_tokens: float, output_tokens: float) -> float:
@@ -78,7 +96,19 @@ class Spent:
 
 def open_for(site: Site, target: Target, limit_usd: float) -> None:
     """From now on calls of this deployment may cost so much together; what was spent before no longer counts."""
-    _append(_entry(site, target, limit_usd=limit_usd))
+    try:
+        price = token_price.of(target)
+    except Refusal:
+        price = None
+    _append(_entry(site, target, limit_usd=limit_usd, price=asdict(price) if price else None))
+
+
+def observe(cloud: Cloud, deployment: str, target: str, counted: Spent) -> None:
+    """What a deployment's own table says that all its calls together were, whoever made them: from now on that is the count."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    numbers = {name: getattr(counted, name) for name in ("calls", "input_tokens", "output_tokens", "usd")}
+    unpriced = bool(counted.unpriced_calls)
+    _append(Entry(now, cloud.account_id, cloud.region, cloud.real, deployment, target, unpriced=unpriced, **numbers))
 
 
 def close(cloud: Cloud, deployment: str) -> None:
@@ -132,10 +162,10 @@ def total(cloud: Cloud) -> dict[str, Spent]:
     return found
 
 
-def _entry(site: Site, target: Target, **more: float) -> Entry:
+def _entry(site: Site, target: Target, **more: Any) -> Entry:
     where = site.cloud
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Entry(now, where.account_id, where.region, where.real, site.name, target.name, **more)  # type: ignore[arg-type]
+    return Entry(now, where.account_id, where.region, where.real, site.name, target.name, **more)
 
 
 def _append(entry: Entry) -> None:

@@ -36,6 +36,8 @@ class Message:
     request_hash: str
     body: str
     tenant: str | None
+    prompt_bytes: int
+    max_tokens: int | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def write(prompt: Any, max_tokens: Any = None, key: str | None = None, tenant: A
     carried = {"job_id": job_id, **request} | ({} if tenant is None else {"tenant": tenant})
     # ASCII: some characters are not allowed in a message, escaped they are
     request_hash = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-    return Message(job_id, request_hash, json.dumps(carried), tenant)
+    return Message(
+        job_id, request_hash, json.dumps(carried), tenant, len(prompt.encode(errors="surrogatepass")), max_tokens
+    )
 
 
 def read(body: str) -> Job:
@@ -104,7 +108,12 @@ def entry(message: Message, now_ms: int, expires_at_s: int) -> dict[str, dict[st
         "request_hash": {"S": message.request_hash},
         "queued_at_ms": {"N": str(now_ms)},
         "expires_at_s": {"N": str(expires_at_s)},
+        "prompt_bytes": {
+            "N": str(message.prompt_bytes)
+        },  # with max_tokens, the most that it can cost: for whoever counts money
     }
+    if message.max_tokens is not None:
+        item["max_tokens"] = {"N": str(message.max_tokens)}
     return item | ({} if message.tenant is None else {"tenant": {"S": message.tenant}})
 
 
