@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class Plan:
     sources: Path | None = None
     """Where the labs' own notebooks are, if elsewhere."""
     allowed: Allowed = field(default_factory=Allowed)
+    scheduler: str | None = None
+    """Of Dask: its workers grade in the place of this machine."""
 
 
 def layouts(sources: Path | None) -> dict[str, Layout]:
@@ -82,7 +84,10 @@ def layouts(sources: Path | None) -> dict[str, Layout]:
 
 
 def run(folder: Path, plan: Plan) -> Generator[dict[str, Any], None, None]:
-    """The results, each as soon as it is there; closing the iterator stops what is under way."""
+    """The results, each as soon as it is there; closing the iterator stops what is under way.
+
+    Raises Refusal where `plan` names a scheduler that is not there, or that has no worker of this make.
+    """
     known = layouts(plan.sources)
     found = submissions.find(folder)
     waiting: list[Submission] = []
@@ -92,9 +97,20 @@ def run(folder: Path, plan: Plan) -> Generator[dict[str, Any], None, None]:
             waiting.append(submission)
         else:
             yield kept | {"kept": True}
-    for result in _all(waiting, known, plan):
-        _keep(folder, result)
-        yield result
+    with closing(_all(waiting, known, plan) if plan.scheduler is None else _elsewhere(waiting, known, plan)) as coming:
+        for result in coming:
+            _keep(folder, result)
+            yield result
+
+
+def _elsewhere(
+    waiting: list[Submission], known: dict[str, Layout], plan: Plan
+) -> Generator[dict[str, Any], None, None]:
+    """The results of these from the workers of a scheduler."""
+    if waiting:
+        from labs.check.spreading import spread
+
+        yield from spread(waiting, known, plan)
 
 
 def one(path: Path, plan: Plan) -> dict[str, Any]:
@@ -114,12 +130,12 @@ def _all(waiting: list[Submission], known: dict[str, Layout], plan: Plan) -> Gen
         nursery.prepare()
         rehearsal.prepare()
         nursery.hold_still()
-    running: dict[int, _Running] = {}
+    running: dict[int, Running] = {}
     scratch = Path(tempfile.mkdtemp(prefix="lab-grade-"))
     try:
         while waiting or running:
             while waiting and len(running) < plan.workers:
-                started = _Running(waiting.pop(0), known, plan, walls, scratch)
+                started = Running(waiting.pop(0), known, plan, walls, scratch)
                 running[started.heard] = started
             for descriptor in confine.readable([*running], 1.0):
                 if running[descriptor].listen():
@@ -132,7 +148,7 @@ def _all(waiting: list[Submission], known: dict[str, Layout], plan: Plan) -> Gen
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-class _Running:
+class Running:
     """A supervisor at work on one submission."""
 
     def __init__(
@@ -174,18 +190,9 @@ class _Running:
         with suppress(ValueError):
             found: dict[str, Any] = json.loads(self._said)
             return found
-        return {
-            "submission": self._submission.name,
-            "student": self._submission.student,
-            "lab": None,
-            "problem": "It was not graded: its supervisor ended without a result. Run the command again.",
-            "again": True,
-            "score": 0.0,
-            "max": 0.0,
-            "checks": [],
-            "notes": [],
-            "errors": [],
-        }
+        return not_graded(
+            self._submission, "It was not graded: its supervisor ended without a result. Run the command again."
+        )
 
     def stop(self) -> None:
         """End it, and with it all that it started."""
@@ -195,6 +202,22 @@ class _Running:
             os.waitpid(self._pid, 0)
         with suppress(OSError):
             os.close(self.heard)
+
+
+def not_graded(submission: Submission, problem: str) -> dict[str, Any]:
+    """The result of one that there is no result of; it is not kept, so that the next run tries it again."""
+    return {
+        "submission": submission.name,
+        "student": submission.student,
+        "lab": None,
+        "problem": problem,
+        "again": True,
+        "score": 0.0,
+        "max": 0.0,
+        "checks": [],
+        "notes": [],
+        "errors": [],
+    }
 
 
 def _place(folder: Path, name: str) -> Path:

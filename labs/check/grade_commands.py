@@ -1,6 +1,5 @@
 """`lab grade`: a class's submissions, graded."""
 
-import os
 import signal
 import sys
 import time
@@ -14,6 +13,8 @@ from rich.markup import escape
 from labs import terminal
 from labs.check import exports
 from labs.errors import FALSE, USAGE, Refusal
+from labs.spread.cluster import processors
+from labs.spread.options import SCHEDULER
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -24,6 +25,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--workers", type=click.IntRange(1, 64), help="So many at a time; as many as there are processors unless you say."
 )
+@SCHEDULER
 @click.option("--seconds", type=click.FloatRange(1), help="For one notebook; each lab has its own limit.")
 @click.option("--memory", "memory_mb", type=click.IntRange(256), default=2048, help="Megabytes for one submission.")
 @click.option("--again", is_flag=True, help="Also run those that have a result from an earlier run.")
@@ -37,6 +39,7 @@ def grade(
     folder: Path,
     lab: str | None,
     workers: int | None,
+    scheduler: str | None,
     seconds: float | None,
     memory_mb: int,
     again: bool,
@@ -58,7 +61,9 @@ def grade(
         if len(fits) != 1:
             raise Refusal(f"there are no checks for a lab '{lab}'; there are some for {', '.join(known())}", USAGE)
         lab = fits[0]
-    plan = Plan(workers or _processors(), lab, again, sources, Allowed(seconds, memory_mb))
+    if scheduler is not None and workers is not None:
+        raise Refusal("--workers is for this machine; the workers of a --scheduler are started with it", USAGE)
+    plan = Plan(workers or processors(), lab, again, sources, Allowed(seconds, memory_mb), scheduler)
     results: list[dict[str, Any]] = []
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is under way is ended
@@ -77,10 +82,6 @@ def grade(
         terminal.err.print(f"Gradescope's files: {gradescope}", markup=False)
     _show(results, form, time.monotonic() - began, folder)
     return FALSE if any(result["problem"] for result in results) else 0
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _progress(result: dict[str, Any], number: int) -> None:

@@ -15,7 +15,7 @@ import socket
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -89,7 +89,7 @@ class Workers:
         self,
         function: Callable[..., Any],
         work: Iterable[tuple[str, tuple[Any, ...]]],
-    ) -> Iterator[Done]:
+    ) -> Generator[Done, None, None]:
         """One result for each key of `work`, in the order in which they come; `work` is read as it is needed.
 
         A function that raises gives a problem, not an exception. Raises Refusal (environment not ready) when the scheduler is gone, when no
