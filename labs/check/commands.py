@@ -11,7 +11,7 @@ import click
 from rich.markup import escape
 
 from labs import cloud, terminal
-from labs.check import feedback, log, student
+from labs.check import feedback, log, room, student
 from labs.check.labs import load
 from labs.errors import FALSE, NOT_READY, USAGE, Refusal
 
@@ -42,6 +42,7 @@ def check(slug: str, task: int | None, real: bool, submission: Path | None, as_j
         terminal.say(escape(str(here)))
     report = _look(lab.slug, task)
     log.add(lab.slug, report)
+    room.tell(lab.slug, report)
     if as_json:
         terminal.emit_json(report)
     else:

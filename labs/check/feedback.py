@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from labs.check import log
+from labs.check import log, room
 
 GRADING = "LAB_GRADING"
 """Set while a submission is graded: its own calls of `check` then say nothing, since the checks come after the last cell."""
@@ -25,6 +25,7 @@ def show(slug: str, task: int | None) -> None:
         print(f"The checks could not run: {said[-1] if said else f'status {done.returncode}'}")
         return
     log.add(slug, report)
+    room.tell(slug, report)
     print("\n".join(lines(report)))
 
 

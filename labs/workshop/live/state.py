@@ -181,6 +181,13 @@ class Room:
         """The poll that may be answered now."""
         return self.rounds[-1] if self.rounds and self.rounds[-1].is_open else None
 
+    def seated(self, key: str) -> Seat:
+        """The same; Refusal for nobody here."""
+        mine = self.seat(key)
+        if mine is None:
+            raise Refusal("you have no seat here yet: join first", FALSE)
+        return mine
+
     # -- commands
 
     def join(self, key: str, name: object) -> Event | None:
@@ -207,15 +214,9 @@ class Room:
             found = f"{wanted} {number}"
         return found
 
-    def _seated(self, key: str) -> Seat:
-        mine = self.seat(key)
-        if mine is None:
-            raise Refusal("you have no seat here yet: join first", FALSE)
-        return mine
-
     def ready(self, key: str, code: str) -> Event | None:
         """Put down a readiness code that has been read already."""
-        mine = self._seated(key)
+        mine = self.seated(key)
         if mine.code == code:
             return None
         if mine.changes >= MOST_CHANGES:
@@ -224,7 +225,7 @@ class Room:
 
     def report(self, key: str, lab: object, tasks: object) -> Event:
         """What the checks said of some tasks of a lab: {"3": true}."""
-        mine = self._seated(key)
+        mine = self.seated(key)
         if not isinstance(lab, str) or lab not in self.plan:
             raise Refusal(f"there is no lab '{str(lab)[:40]}' in this course", USAGE)
         if not isinstance(tasks, dict) or not tasks:
@@ -249,7 +250,7 @@ class Room:
 
     def answer(self, key: str, voter: str, number: object, chosen: object) -> Event | None:
         """Answer the open poll; until it closes, the last answer counts. `voter` is the pseudonym."""
-        self._seated(key)
+        self.seated(key)
         asked = self._round(number)
         if not asked.is_open:
             raise Refusal("the poll was closed before your answer came, so it does not count", FALSE)
