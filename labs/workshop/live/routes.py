@@ -27,6 +27,7 @@ from labs.workshop.live.state import Plan, Room, Task
 
 WEB = Path(__file__).parent / "web"
 OURS = "/_live/"
+WALL = "/wall"
 SEAT, TEACH = "dd_seat", "dd_teach"
 TOKEN = re.compile(r"[0-9a-f]{20}")
 LARGEST_BODY_BYTES = 4096
@@ -48,7 +49,7 @@ def install(app: web.Application) -> None:
     app[LIVE] = live
     live.add_routes(app)
     app[rooms.PANELS].append(
-        rooms.Panel("The wall", "/wall", "For the projector: this room's address, and the poll that is open.")
+        rooms.Panel("The wall", WALL, "For the projector: this room's address, and the poll that is open.")
     )
     app[rooms.LINES].append(f"Instructor's page, for you alone: {here.url}teach?key={live.journal.teach_key}")
     app[rooms.LINES] += [f"The journal was damaged: {problem}; the rest is there." for problem in live.journal.damaged]
@@ -105,7 +106,7 @@ class Live:
     def add_routes(self, app: web.Application) -> None:
         """Pages, their files, and the calls."""
         app.router.add_get("/", self._front)
-        app.router.add_get("/wall", self._wall)
+        app.router.add_get(WALL, self._wall)
         app.router.add_get("/teach", self._teach)
         app.router.add_get("/teach/report.md", self._report)
         app.router.add_get("/teach/report.csv", self._report)
@@ -136,14 +137,19 @@ class Live:
         panels = "".join(
             f'<li><a href="{escape(each.href)}">{escape(each.title)}</a><p>{escape(each.text)}</p></li>\n'
             for each in request.app[rooms.PANELS]
+            if each.href != WALL
         )
-        body = (WEB / "student.html").read_text("utf-8").replace("<!-- panels -->", panels)
+        here = (
+            '<section aria-labelledby="here-title">\n<h2 id="here-title">Here as well</h2>\n'
+            f'<ul class="panels">\n{panels}</ul>\n</section>'
+        )
+        body = (WEB / "student.html").read_text("utf-8").replace("<!-- panels -->", here if panels else "")
         return rooms.page("The room", body, scripts=[f"{OURS}student.js"], styles=[f"{OURS}live.css"])
 
     async def _wall(self, request: web.Request) -> web.Response:  # noqa: ARG002
         import segno
 
-        code = segno.make(self.here.url, error="m").svg_inline(scale=8, border=2, light="#ffffff", dark="#000000")
+        code = segno.make(self.here.url, error="m").svg_inline(border=3, omitsize=True, light="#ffffff", dark="#000000")
         body = (WEB / "wall.html").read_text("utf-8").replace("<!-- code -->", code)
         body = body.replace("<!-- address -->", escape(self.here.url))
         return rooms.page("The wall", body, scripts=[f"{OURS}wall.js"], styles=[f"{OURS}live.css"])
