@@ -8,7 +8,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
-# FROM=FOLDER installs from a folder of wheels, with no network.
+# FROM=KIT installs from a kit ('make kit'), its address in the room, or a folder of wheels, with no other network.
 FROM ?=
 # Arguments for one run, for example: make test ARGS="tests/labs -k squid"   make course ARGS="--port 9000"
 ARGS ?=
@@ -42,7 +42,7 @@ setup: .venv/.ready ## create .venv with the exact versions of constraints.txt
 	@test -n "$(PYTHON)" || { echo "setup: needs Python 3.11 or newer, and found none; install one, or name it: make setup PYTHON=/path/to/python3"; exit 3; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "setup: $(PYTHON) is $$("$(PYTHON)" -V 2>&1), and the course needs Python 3.11 or newer; name one: make setup PYTHON=/path/to/python3"; exit 3; }
-	@"$(PYTHON)" -m venv --upgrade-deps .venv >/dev/null 2>&1 || "$(PYTHON)" -m venv .venv || { \
+	@"$(PYTHON)" -m venv $(if $(FROM),,--upgrade-deps) .venv >/dev/null 2>&1 || "$(PYTHON)" -m venv .venv || { \
 		echo "setup: $(PYTHON) cannot create a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 3; }
 	@echo "setup: installing into .venv (a minute or two the first time) ..."
 	@sh .ci/install .venv "$(FROM)"
@@ -63,6 +63,10 @@ lighthouse: book ## Lighthouse on the site: scores, bytes and times beside the b
 .PHONY: notebooks
 notebooks: setup ## write the students' copies of the labs into _build/notebooks
 	@$(BIN)/python -m labs.check.student
+
+.PHONY: kit
+kit: book ## one folder for a USB stick, kit/, from which 'make setup FROM=kit' installs with no network
+	@$(BIN)/python -m labs.workshop.kit_commands make $(ARGS)
 
 .PHONY: lint
 lint: setup ## style, types, facts, quiz items

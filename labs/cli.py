@@ -26,9 +26,9 @@ COMMANDS = {
     "list": ("labs.targets.commands", "list_", "What is deployed."),
     "teardown": ("labs.targets.commands", "teardown", "Remove what was deployed, then look for what is left."),
     "policy": (
-        "labs.targets.doctor_commands",
+        "labs.squid.policy_command",
         "policy",
-        "What whoever deploys a target must be allowed, as an IAM policy.",
+        "What whoever deploys a target or the queue must be allowed, as an IAM policy.",
     ),
     "squid": ("labs.squid.commands", "squid", "Send jobs through the queue."),
     "bench": (
@@ -52,6 +52,7 @@ COMMANDS = {
         "replay",
         "A lab's calls to its cloud, recorded, and shown again without one.",
     ),
+    "kit": ("labs.workshop.kit_commands", "kit", "A folder from which a room installs the course without a network."),
     "serve": ("labs.workshop.room_commands", "serve", "Serve the built book on this machine; with --room, to a room."),
     "agenda": (
         "labs.workshop.pace_commands",
