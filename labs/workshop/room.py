@@ -28,7 +28,7 @@ from aiohttp.typedefs import Handler
 from labs.course import site as sites
 from labs.course.server import Desk
 
-PARTS: tuple[str, ...] = ()
+PARTS: tuple[str, ...] = ("labs.workshop.live.routes",)
 """Modules with `install(app)`, in the order in which they are asked."""
 
 WEB = Path(__file__).parent / "web"
