@@ -54,6 +54,7 @@ COMMANDS = {
     ),
     "kit": ("labs.workshop.kit_commands", "kit", "A folder from which a room installs the course without a network."),
     "serve": ("labs.workshop.room_commands", "serve", "Serve the built book on this machine; with --room, to a room."),
+    "room": ("labs.workshop.live.commands", "room", "A seat in a workshop's room: join, send, leave."),
     "agenda": (
         "labs.workshop.pace_commands",
         "agenda",
@@ -63,6 +64,11 @@ COMMANDS = {
         "labs.workshop.pace_commands",
         "reveal",
         "A lab's solutions, locked; a code for each task, to show in class.",
+    ),
+    "room-cost": (
+        "labs.workshop.pace_commands",
+        "room_cost",
+        "What a room would cost on real AWS, lab by lab, and which quotas it needs.",
     ),
 }
 """name: (module, attribute, one line of help)"""
