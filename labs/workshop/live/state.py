@@ -8,6 +8,7 @@ An event is a line of the room's journal. Who voted is known by a pseudonym, and
 key that is thrown away when the poll closes (`labs.workshop.live.journal`).
 """
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -307,6 +308,8 @@ class Room:
         """Let an event happen. Raises BadEventError, and changes nothing, for what is none or does not fit what has happened so far."""
         try:
             at = float(event["at"])
+            if not math.isfinite(at):
+                raise BadEventError("it happened at no time")
             happen = getattr(self, f"_on_{event['type']}", None)
             if happen is None:
                 raise BadEventError(f"no event is called '{event['type']}'")
