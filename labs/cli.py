@@ -70,6 +70,11 @@ COMMANDS = {
         "room_cost",
         "What a room would cost on real AWS, lab by lab, and which quotas it needs.",
     ),
+    "left": (
+        "labs.workshop.pace_commands",
+        "left_",
+        "What costs money in this account, whoever made it; changes nothing.",
+    ),
 }
 """name: (module, attribute, one line of help)"""
 

@@ -136,6 +136,16 @@ def names() -> list[str]:
     return list(_data())
 
 
+def labs_of(words: Sequence[str]) -> list[str]:
+    """The labs that are meant: an agenda's name stands for the labs that are held there, every other word for itself."""
+    found: list[str] = []
+    for word in words:
+        lines = [line for session in _data()[word]["sessions"] for line in session["lines"]] if word in _data() else []
+        held = [line["lesson"] for line in lines if {"lab", "core"} & set(line.get("take", ()))]
+        found += held if lines else [word]
+    return list(dict.fromkeys(found))
+
+
 def plan(name: str, start: str = "", end: str = "", *, book: Path | None = None) -> Agenda:
     """The agenda of this name; `start` moves its sessions ("10:00"), `end` says when the room has to be left.
 
