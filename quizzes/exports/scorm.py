@@ -37,6 +37,7 @@ _PER_ITEM = 20
 IMSCP = "http://www.imsproject.org/xsd/imscp_rootv1p1p2"
 ADLCP = "http://www.adlnet.org/xsd/adlcp_rootv1p2"
 _STYLE = """
+.scorm-state, .scorm-told { max-width: none; }
 .scorm-state, .scorm-told:not(:empty) { padding: .7rem 1rem; border-left: 4px solid var(--accent); background: var(--surface); }
 .scorm-reporting .dd-score .dd-actions .dd-button:first-child { display: none; }
 """  # Start over would clear answers that the platform has
