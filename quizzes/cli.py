@@ -36,7 +36,11 @@ COMMANDS = {
         "What a class's answers say about the questions, and which keys may be wrong.",
     ),
     "form": ("quizzes.marking.command", "form", "Draw a form to hand out, and keep its key."),
-    "export": ("quizzes.exports.command", "export", "Write the questions for Moodle, Anki or a live poll."),
+    "export": (
+        "quizzes.exports.command",
+        "export",
+        "Write the questions for Moodle, Anki, a live poll or a learning platform.",
+    ),
     "lint": ("quizzes.commands", "lint", "Check the bank against the rules of item writing."),
     "bots": ("quizzes.commands", "bots", "Let takers who know nothing try the bank."),
 }

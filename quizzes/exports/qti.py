@@ -146,8 +146,8 @@ def _declare(root: Element, asked: AnyItem) -> None:
         entries = [(_pair(p.id, p.choice), 1 / len(asked.prompts)) for p in asked.prompts]
     if entries:
         mapping = _sub(declared, "mapping", lowerBound="0", upperBound="1", defaultValue="0")
-        for key, value in entries:
-            _sub(mapping, "mapEntry", mapKey=key, mappedValue=repr(value))
+        for key, share in entries:
+            _sub(mapping, "mapEntry", mapKey=key, mappedValue=repr(share))
     _outcome(root, "SCORE", "single", "float", default="0", normalMaximum="1")
     _outcome(root, "MAXSCORE", "single", "float", default="1")
     if isinstance(asked, Ordering):

@@ -11,8 +11,11 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 import xmlschema
+from click.testing import CliRunner
 
+from labs import terminal
 from labs.errors import Refusal
+from quizzes.cli import cli
 from quizzes.exports import scorm
 from quizzes.exports.scorm import Lesson
 from quizzes.grading import Key
@@ -147,3 +150,45 @@ def test_the_mark_to_pass_stands_in_the_page() -> None:
     (lesson,) = scorm.of_bank(folder=TRIAL)
     assert '"pass": 70,' in scorm.page(lesson)
     assert '"pass": 62.5,' in scorm.page(lesson, 62.5)
+
+
+# --- the command
+
+
+@pytest.mark.parametrize(("form", "items"), [("scorm", 7), ("qti", 7)])
+def test_the_command_writes_a_package(form: str, items: int, tmp_path: Path) -> None:
+    path = tmp_path / "out.zip"
+    done = CliRunner().invoke(cli, ["export", form, "trial", "-o", str(path), "--json", "--bank", str(TRIAL)])
+    assert json.loads(done.stdout) == {"format": form, "path": str(path), "items": items, "left_out": 0}
+    with zipfile.ZipFile(path) as opened:
+        assert opened.testzip() is None
+
+
+def test_the_command_packs_a_form_with_its_own_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys.write(tmp_path / "key.json", withhold.draw(TRIAL, 3, ("trial",)))
+    done = CliRunner().invoke(cli, ["export", "scorm", "--key", "key.json", "--pass", "90"])
+    assert "3 questions in deployment-dilemma-scorm.zip." in done.stdout
+    with zipfile.ZipFile("deployment-dilemma-scorm.zip") as opened:
+        (page,) = [opened.read(name).decode() for name in opened.namelist() if name.endswith(".html")]
+    assert '"pass": 90,' in page
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "says"),
+    [
+        (["scorm", "nosuch"], 2, "there is no quiz 'nosuch'"),
+        (["scorm", "trial-guess"], 2, "no question for this format"),
+        (["scorm", "trial", "-o", "/nonexistent/x.zip"], 1, "cannot be written"),
+        (["qti", "trial", "-o", "/nonexistent/x.zip"], 1, "cannot be written"),
+        (["scorm", "trial", "--pass", "101"], 2, "101"),
+        (["qti", "--pass", "80"], 2, "for scorm alone"),
+        (["scorm", "trial", "--key", str(TRIAL / "trial.yaml")], 2, "not both"),
+        (["scorm", "--key", str(TRIAL / "trial.yaml")], 1, "is not the key of a form"),
+    ],
+)
+def test_bad_input_is_one_sentence(args: list[str], status: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.run(cli, "quiz", ["export", *args, "--bank", str(TRIAL)]) == status
+    said = capsys.readouterr().err
+    assert says in said
+    assert "Traceback" not in said
