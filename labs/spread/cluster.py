@@ -9,6 +9,7 @@ another. What is sent is pickled, so whoever can speak to a scheduler runs code 
 a shell (see `up.py` for where it listens).
 """
 
+import asyncio
 import logging
 import os
 import socket
@@ -52,6 +53,7 @@ class Done:
 @dataclass
 class _Piece:
     key: str
+    function: str
     arguments: tuple[Any, ...]
     tries: int = 0
 
@@ -99,12 +101,13 @@ class Workers:
         source = iter(work)
         finished: SimpleQueue[Any] = SimpleQueue()
         out: dict[str, tuple[_Piece, Any]] = {}
+        name = f"{function.__module__}.{function.__qualname__}"
         run, number, heard = uuid.uuid4().hex[:12], 0, time.monotonic()
         self._look(force=True)
         try:
             while True:
                 while len(out) < AHEAD * self._threads:
-                    piece = waiting.popleft() if waiting else _next(source)
+                    piece = waiting.popleft() if waiting else _next(source, name)
                     if piece is None:
                         break
                     number += 1
@@ -153,8 +156,11 @@ class Workers:
             return Done(piece.key, problem="the workers that took it up were lost, time and again")
         if isinstance(error, _OfAnotherMake):
             raise Refusal(str(error), NOT_READY)
-        if isinstance(error, ImportError):
-            raise Refusal(f"a worker of {self.address} cannot do this work ({error}); {_REMEDY}", NOT_READY)
+        if isinstance(error, ImportError) or "deserialization of the task graph" in str(error):
+            why = error if isinstance(error, ImportError) else f"it does not know {piece.function}"
+            raise Refusal(
+                f"the scheduler or a worker at {self.address} cannot do this work ({why}); {_REMEDY}", NOT_READY
+            )
         return Done(piece.key, problem=f"{type(error).__name__}: {error}")
 
     def _look(self, *, force: bool = False) -> None:
@@ -182,13 +188,13 @@ class Workers:
         return heard
 
 
-def _next(source: Iterator[tuple[str, tuple[Any, ...]]]) -> _Piece | None:
+def _next(source: Iterator[tuple[str, tuple[Any, ...]]], function: str) -> _Piece | None:
     for key, arguments in source:
-        return _Piece(key, arguments)
+        return _Piece(key, function, arguments)
     return None
 
 
-_REMEDY = "install the same version of deployment-dilemma there, and start the worker again"
+_REMEDY = "install the same version of deployment-dilemma there, and start it again"
 _START = "start some with 'lab spread join ADDRESS --workers N'"
 
 
@@ -201,7 +207,7 @@ def _call(function: Callable[..., Any], arguments: tuple[Any, ...], wanted: Mapp
     from distributed import get_worker
 
     try:
-        versions.compare(get_worker().address, versions.own(), wanted)
+        versions.compare(f"the worker {get_worker().address}", versions.own(), wanted)
     except Refusal as refusal:
         raise _OfAnotherMake(str(refusal)) from None
     return function(*arguments)
@@ -228,7 +234,7 @@ def connect(address: str) -> Iterator[Workers]:
         make: Any = Client  # distributed declares few types
         try:
             client = make(address, timeout=CONNECT_S, set_as_default=False)
-        except (OSError, ValueError, RuntimeError) as failed:  # somebody who is no scheduler
+        except (OSError, ValueError, RuntimeError) as failed:  # gone since
             raise _no_scheduler(address, failed) from None
         try:
             workers = Workers(address, client)
@@ -239,13 +245,30 @@ def connect(address: str) -> Iterator[Workers]:
 
 
 def reach(address: str) -> None:
-    """Raises Refusal when nobody is there. The system knows at once, and says why not; Dask would try again until its time is up."""
+    """Raises Refusal when no scheduler is there, within seconds."""
     check_address(address)
     parts = urlsplit(address)
-    try:
+    try:  # the system knows at once whether anybody is, and says why not; Dask would try again until its time is up
         socket.create_connection((parts.hostname or "", parts.port or 0), CONNECT_S).close()
-    except OSError as failed:
+        with quiet():
+            asyncio.run(asyncio.wait_for(_greet(address), CONNECT_S))
+    except TimeoutError:
+        raise _no_scheduler(address, TimeoutError("whoever is there says nothing")) from None
+    except MemoryError:  # Dask takes the beginning of some other protocol's words for a length
+        raise _no_scheduler(address, ValueError("whoever is there speaks another protocol")) from None
+    except (OSError, ValueError) as failed:
         raise _no_scheduler(address, failed) from None
+
+
+async def _greet(address: str) -> None:
+    """What Dask's own client does first, and waits for without end."""
+    from distributed.comm.core import connect as meet
+    from distributed.security import Security
+
+    greet: Any = meet
+    make: Any = Security
+    comm = await greet(address, timeout=CONNECT_S, **make().get_connection_args("client"))
+    await comm.close()
 
 
 def _no_scheduler(address: str, failed: BaseException) -> Refusal:
@@ -263,14 +286,21 @@ def _check(workers: Workers) -> None:
         if time.monotonic() > deadline:
             raise Refusal(f"the scheduler at {workers.address} has no worker; {_START}", NOT_READY)
         time.sleep(0.1)
+    try:  # a scheduler reads what passes through it, so it has to know what that is
+        its = workers.client.run_on_scheduler(versions.own)
+    except Exception as failed:
+        raise _cannot(f"the scheduler at {workers.address}", failed) from None
+    versions.compare(f"the scheduler at {workers.address}", its, versions.own())
     for address, found in workers.client.run(versions.own, on_error="return").items():
         if isinstance(found, OSError):  # lost since it was named: its work will go to others
             continue
         if isinstance(found, BaseException):
-            raise Refusal(
-                f"the worker {address} cannot do this work ({type(found).__name__}: {found}); {_REMEDY}", NOT_READY
-            )
-        versions.compare(address, found, versions.own())
+            raise _cannot(f"the worker {address}", found)
+        versions.compare(f"the worker {address}", found, versions.own())
+
+
+def _cannot(who: str, failed: BaseException) -> Refusal:
+    return Refusal(f"{who} cannot do this work ({type(failed).__name__}: {failed}); {_REMEDY}", NOT_READY)
 
 
 @contextmanager

@@ -43,12 +43,12 @@ def _digest() -> str:
     return found.hexdigest()[:12]
 
 
-def compare(worker: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
-    """Raises Refusal with one sentence when a worker is of another make."""
+def compare(who: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
+    """Raises Refusal with one sentence when whoever has `theirs` is of another make."""
     for name, mine in ours.items():
         if (its := theirs.get(name, "none")) != mine:
             raise Refusal(
-                f"the worker {worker} has {name} {its}, and this command has {name} {mine}; "
-                "install the same on both, and start the worker again",
+                f"{who} has {name} {its}, and this command has {name} {mine}; "
+                "install the same on both, and start it again",
                 NOT_READY,
             )
