@@ -21,7 +21,7 @@ def everything(layout: Layout) -> str:
     return digest(
         layout.root,
         *(layout.root / name for name in ("book", "notebooks", "labs", "quizzes", "constraints.txt", "pyproject.toml")),
-        salt=f"{_python()} {os.environ.get('BOOK_URL', '')}",
+        salt=_surroundings(),
     )
 
 
@@ -33,7 +33,7 @@ def machinery(layout: Layout) -> str:
         *(book / name for name in ("_config.yml", "_toc.yml", "_ext", "_templates", "_static/tokens.css")),
         *(path for path in code if path.suffix in (".py", ".js")),
         layout.root / "constraints.txt",
-        salt=f"{_python()} {os.environ.get('BOOK_URL', '')}",
+        salt=_surroundings(),
     )
 
 
@@ -83,6 +83,11 @@ def write(path: Path, **entries: str) -> None:
 def lines(entries: Iterable[str]) -> str:
     """Several digests as one."""
     return hashlib.sha256("\n".join(entries).encode()).hexdigest()[:20]
+
+
+def _surroundings() -> str:
+    """The Python, and where the site and its sources will stand, which pages say."""
+    return " ".join([_python(), *(os.environ.get(name, "") for name in ("BOOK_URL", "BOOK_EDIT_URL"))])
 
 
 def _python() -> str:

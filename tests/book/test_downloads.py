@@ -1,7 +1,9 @@
 """A lab can be taken away: without outputs, without its solutions."""
 
 import json
+from collections.abc import Callable
 
+import pytest
 from bookbinding import downloads
 from mini_book import Built
 
@@ -24,4 +26,20 @@ def test_the_same_source_makes_the_same_copy(mini_book: Built) -> None:
 
 def test_a_lab_offers_it_and_a_lesson_does_not(mini_book: Built) -> None:
     assert '<a href="01-lab.ipynb" download>' in mini_book.page("labs/01-lab")
+    assert "<code>lab notebook 01-lab</code>" in mini_book.page("labs/01-lab")
     assert "download" not in mini_book.page("plain")
+    assert "lab notebook" not in mini_book.page("plain")
+
+
+def test_every_page_names_the_file_to_mend_it_in(mini_book: Built) -> None:
+    assert "This page is <code>book/plain.md</code>" in mini_book.page("plain")
+    assert "This page is <code>notebooks/01-lab.md</code>" in mini_book.page("labs/01-lab")
+    assert "Something wrong" not in mini_book.page("404")
+
+
+def test_where_the_repository_is_known_each_page_can_be_edited_there(
+    build_book: Callable[..., Built], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOK_EDIT_URL", "https://code.example.org/course/edit/main/")
+    page = build_book({"deep/plain": "---\ndescription: Plain.\n---\n# Plain\n"}).page("deep/plain")
+    assert 'href="https://code.example.org/course/edit/main/book/deep/plain.md">Edit this page</a>' in page

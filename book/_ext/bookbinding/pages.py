@@ -39,8 +39,16 @@ def _dress(
     context["description"] = lessons.description(meta)
     context["is_lab"] = is_lab(pagename)
     context["notebook_name"] = f"{Path(pagename).name}.ipynb"
+    context["lab_slug"] = Path(pagename).name
+    context["source_file"] = source_file(pagename) if pagename in app.env.all_docs else ""
+    context["edit_url"] = str(os.environ.get("BOOK_EDIT_URL", "")).rstrip("/")
     # Sphinx's writer adds a viewport of its own to the one in the layout.
     context["metatags"] = re.sub(r'<meta name="viewport"[^>]*>\s*', "", context.get("metatags") or "")
+
+
+def source_file(pagename: str) -> str:
+    """Where a page is written, from the top of the repository; the labs' pages are the notebooks."""
+    return f"notebooks/{Path(pagename).name}.md" if is_lab(pagename) else f"book/{pagename}.md"
 
 
 def root_address(config: Config) -> str:
