@@ -1,4 +1,4 @@
-"""`lab doctor`: is this machine, or with --real this account, ready? `lab policy`: what a target's user must be allowed."""
+"""`lab doctor`: is this machine, or with --real this account, ready?"""
 
 from dataclasses import asdict
 
@@ -7,9 +7,8 @@ from rich.markup import escape
 
 from labs import cloud, targets, terminal
 from labs.errors import NOT_READY, Refusal
-from labs.targets import doctor, doctor_account, permissions
+from labs.targets import doctor, doctor_account
 from labs.targets.doctor import Finding
-from labs.targets.reaper import deploying
 
 
 @click.command("doctor")
@@ -52,23 +51,3 @@ def _show(finding: Finding) -> None:
     terminal.say(f"{mark}  {escape(finding.id)}: {escape(finding.says)}")
     if not finding.passed and finding.todo:
         terminal.say(f"     [dim]to do:[/] {escape(finding.todo)}")
-
-
-@click.command()
-@click.argument("target", metavar="TARGET|reaper")
-@click.option(
-    "--real", is_flag=True, help="For the account and Region of your own credentials; else for the local cloud's."
-)
-@click.option("--json", "as_json", is_flag=True, help="The policy alone, as IAM takes it.")
-def policy(target: str, real: bool, as_json: bool) -> None:
-    """The least-privilege policy for whoever deploys, calls and removes TARGET: for the account's owner to attach."""
-    reaper = target == deploying.Reaper.name
-    made: permissions.Deployable = deploying.Reaper() if reaper else targets.get(target)()
-    where = cloud.connect(real=real)
-    document = permissions.policy(made, where, deploying.NAME if reaper else None)
-    terminal.emit_json(document)
-    if not as_json:
-        for reason in permissions.reasons(made):
-            terminal.err.print(f"{reason}", style="dim", markup=False)
-        if not reaper:
-            terminal.err.print("On AWS the reaper is deployed first: lab policy reaper", style="dim", markup=False)

@@ -73,7 +73,7 @@ def policy(target: Deployable, cloud: Cloud, name: str | None = None) -> dict[st
     actions = sorted({action for call in calls_of(target, site) for action in actions_of(call)})
     free = [action for action in actions if _takes_no_resource(action)]
     statements: list[dict[str, Any]] = [
-        {"Sid": _sid(prefix), "Effect": "Allow", "Action": chosen, "Resource": _arns(prefix, site)}
+        {"Sid": _sid(prefix), "Effect": "Allow", "Action": chosen, "Resource": _arns(target, prefix, site)}
         for prefix in sorted({action.partition(":")[0] for action in actions})
         if (chosen := [each for each in actions if each.startswith(f"{prefix}:") and each not in free])
     ]
@@ -134,7 +134,7 @@ def _takes_no_resource(action: str) -> bool:
     return any(re.fullmatch(pattern, action) for pattern in _data()["without_resource"])
 
 
-def _arns(prefix: str, site: Site) -> list[str]:
+def _arns(target: Deployable, prefix: str, site: Site) -> list[str]:
     values = {
         "partition": _partition(site),
         "region": site.cloud.region,
@@ -142,7 +142,9 @@ def _arns(prefix: str, site: Site) -> list[str]:
         "name": site.name,
         "lower": site.name.lower()[:31].rstrip("-"),
     }
-    return [pattern.format(**values) for pattern in _data()["resources"][prefix]]
+    data = _data()
+    patterns = [*data["resources"][prefix], *data["also"].get(target.name, {}).get(prefix, ())]
+    return [pattern.format(**values) for pattern in patterns]
 
 
 def _partition(site: Site) -> str:

@@ -145,6 +145,17 @@ def test_the_queue_on_aws_wants_to_know_how_many_jobs_are_planned(lab: Lab) -> N
     assert standing.look(where()) == []
 
 
+def test_the_queues_policy_says_that_the_targets_and_the_reapers_come_beside_it(lab: Lab) -> None:
+    status, said, notes = lab("policy", "squid", "--real", "--name", "mine")
+    assert status == 0
+    statements = {each["Sid"]: each for each in json.loads(said)["Statement"]}
+    assert statements["Sqs"]["Resource"] == [f"arn:aws:sqs:{REGION}:123456789012:mine*"]
+    assert statements["PassRole"]["Condition"] == {"StringEquals": {"iam:PassedToService": ["lambda.amazonaws.com"]}}
+    assert "lab policy TARGET" in notes
+    assert "lab policy reaper" in notes
+    assert "there is no target 'nosuch'" in lab("policy", "nosuch", "--real")[2]
+
+
 def test_credentials_are_in_no_output_no_file_and_no_error(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, context: Context
 ) -> None:
