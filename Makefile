@@ -42,10 +42,11 @@ setup: .venv/.ready ## create .venv with the exact versions of constraints.txt
 	@test -n "$(PYTHON)" || { echo "setup: needs Python 3.11 or newer, and found none; install one, or name it: make setup PYTHON=/path/to/python3"; exit 3; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "setup: $(PYTHON) is $$("$(PYTHON)" -V 2>&1), and the course needs Python 3.11 or newer; name one: make setup PYTHON=/path/to/python3"; exit 3; }
+	@if [ -n "$(FROM)" ]; then "$(PYTHON)" -m labs.workshop.kit "$(FROM)" .venv || exit 3; else rm -rf .venv/kit; fi
 	@"$(PYTHON)" -m venv $(if $(FROM),,--upgrade-deps) .venv >/dev/null 2>&1 || "$(PYTHON)" -m venv .venv || { \
 		echo "setup: $(PYTHON) cannot create a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 3; }
 	@echo "setup: installing into .venv (a minute or two the first time) ..."
-	@sh .ci/install .venv "$(FROM)"
+	@sh .ci/install .venv
 	@touch $@
 
 .PHONY: book

@@ -258,7 +258,7 @@ def requirements(constraints: str, missing: Iterable[str]) -> str:
 
 
 def prepare(kit: str, venv: Path, constraints: Path, machine: Machine) -> Path:
-    """Check a kit for a machine and write what to install into `venv`/kit; returns the folder of wheels. Raises Refusal."""
+    """Check a kit for a machine and write down in `venv`/kit what to install; returns the folder of wheels. Raises Refusal."""
     notes = venv / "kit"
     for old in notes.glob("*.txt"):
         old.unlink()
@@ -269,24 +269,28 @@ def prepare(kit: str, venv: Path, constraints: Path, machine: Machine) -> Path:
     else:
         folder = Path(kit).expanduser()
         if not (folder / MANIFEST).exists() and any(folder.glob("*.whl")):
-            return folder.resolve()  # no kit, but a folder of wheels, whose digests constraints.txt has
+            return _note(notes, folder)  # no kit, but a folder of wheels, whose digests constraints.txt has
     manifest = read(folder)
     require_current(manifest, constraints)
     environment = for_machine(manifest, machine)
     verify(folder, manifest, wanted_files(manifest, environment))
-    notes.mkdir(parents=True, exist_ok=True)
-    text = (folder / CONSTRAINTS).read_text("utf-8")
-    (notes / "requirements.txt").write_text(requirements(text, environment.missing), "utf-8")
-    pip_version = manifest.pip.split("-")[1]
-    (notes / "pip.txt").write_text(
-        f"pip=={pip_version} --hash=sha256:{manifest.files[f'{WHEELS}/{manifest.pip}'].sha256}\n", "utf-8"
-    )
     if environment.missing:
         print(
             f"setup: this kit has no {_or(environment.missing)} for {machine.name}; what needs it will say so.",
             file=sys.stderr,
         )
-    return (folder / WHEELS).resolve()
+    pip = f"pip=={manifest.pip.split('-')[1]} --hash=sha256:{manifest.files[f'{WHEELS}/{manifest.pip}'].sha256}\n"
+    text = requirements((folder / CONSTRAINTS).read_text("utf-8"), environment.missing)
+    return _note(notes, folder / WHEELS, pip=pip, requirements=text)
+
+
+def _note(notes: Path, wheels: Path, **texts: str) -> Path:
+    """Write down what `.ci/install` reads."""
+    notes.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (notes / f"{name}.txt").write_text(text, "utf-8")
+    (notes / "wheels.txt").write_text(f"{wheels.resolve()}\n", "utf-8")
+    return wheels.resolve()
 
 
 def _or(names: Iterable[str]) -> str:
@@ -303,12 +307,12 @@ def _dotted(numbers: Iterable[int]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m labs.workshop.kit KIT VENV`, in a checkout: prints the folder of wheels."""
+    """`python -m labs.workshop.kit KIT VENV`, in a checkout: writes down in VENV/kit what to install."""
     if len(arguments) != 2:
         print("usage: python -m labs.workshop.kit KIT VENV", file=sys.stderr)
         return USAGE
     try:
-        print(prepare(arguments[0], Path(arguments[1]), Path(CONSTRAINTS), this_machine()))
+        prepare(arguments[0], Path(arguments[1]), Path(CONSTRAINTS), this_machine())
     except Refusal as refusal:
         print(f"setup: {refusal}.", file=sys.stderr)
         return refusal.exit_status
