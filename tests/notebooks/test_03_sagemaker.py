@@ -84,3 +84,11 @@ def test_the_large_model_fails_on_the_default_clock_and_starts_on_a_longer_one(l
 
 def test_the_lesson_s_sum_for_a_faster_morning_has_no_target(lab: kit.Solved) -> None:
     assert lab["highest_target"] > 0 > 40 - 11 * lab["late_s"] / 60
+
+
+def test_the_knobs_find_where_no_target_helps(lab: kit.Solved) -> None:
+    assert f"aim at <b>{lab['highest_target']:.0f}</b>" in lab["target_says"].value
+    lab["growth_knob"].value = 11
+    assert "no target helps" in lab["target_says"].value
+    lab["start_knob"].value = 60
+    assert "aim at" in lab["target_says"].value, "a start that is short enough leaves room again"

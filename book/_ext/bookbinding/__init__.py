@@ -2,7 +2,7 @@
 
 One subject a module: `tokens` (the colours), `drawings` (SVG that follows them), `diagrams`, `charts` and `runs` (what is drawn),
 `boxes`, `lessons` and `timetables` (what a page is made of), `icons`, `mends` (where the theme is at fault), `styles`, `scripts` and
-`bundles` (two files instead of forty), `mathematics`, `downloads`, `pages` (the page as a whole).
+`bundles` (two files instead of forty), `mathematics`, `downloads`, `knobs` (a lab's widgets), `pages` (the page as a whole).
 """
 
 from importlib import import_module
@@ -19,6 +19,7 @@ MODULES = (
     "runs",
     "mathematics",
     "downloads",
+    "knobs",
     "mends",
     "pages",
     "bundles",
