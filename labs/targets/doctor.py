@@ -179,4 +179,10 @@ def _wsl() -> Finding:
     )
 
 
-LOOKS = (_python, _memory, _disk, _clock, _wsl, _port, _cloud, _kernel, _chromium)
+def _packages() -> Finding:
+    from labs.targets import doctor_packages
+
+    return doctor_packages.look()
+
+
+LOOKS = (_python, _packages, _memory, _disk, _clock, _wsl, _port, _cloud, _kernel, _chromium)

@@ -29,6 +29,7 @@ def test_this_machine_is_examined_and_every_no_has_something_to_do() -> None:
         "local-cloud",
         "kernel",
         "chromium",
+        "packages",
     }
     assert next(each for each in found if each.id == "local-cloud").passed
     assert all(each.todo for each in found if not each.passed)
