@@ -127,8 +127,8 @@ def item(one: Exported) -> str:
     _html(_sub(body, "div", **{"class": "stem"}), block_html(asked.stem))
     _interact(body, asked)
     _process(root, asked)
-    for name, title, html in _reasons(asked):
-        feedback = _sub(root, "modalFeedback", outcomeIdentifier="FEEDBACK", showHide="show", identifier=name, title=title)  # fmt: skip
+    for outcome, name, title, html in _reasons(asked):
+        feedback = _sub(root, "modalFeedback", outcomeIdentifier=outcome, showHide="show", identifier=name, title=title)
         _html(feedback, html)
     return _text_of(root)
 
@@ -152,7 +152,8 @@ def _declare(root: Element, asked: AnyItem) -> None:
     _outcome(root, "MAXSCORE", "single", "float", default="1")
     if isinstance(asked, Ordering):
         _outcome(root, "NEIGHBOURS", "single", "integer", default="0")
-    _outcome(root, "FEEDBACK", "multiple", "identifier")
+    for outcome in dict.fromkeys(outcome for outcome, *_ in _reasons(asked)):
+        _outcome(root, outcome, "single", "identifier")
 
 
 def _outcome(root: Element, name: str, cardinality: str, base: str, default: str = "", **more: str) -> None:
@@ -220,11 +221,14 @@ def _process(root: Element, asked: AnyItem) -> None:
     answered = _sub(condition, "responseElse")
     match asked:
         case Single():
-            right = _sub(_sub(answered, "responseCondition"), "responseIf")
+            one = _sub(answered, "responseCondition")
+            right = _sub(one, "responseIf")
             both = _sub(right, "match")
             _variable(both, "RESPONSE")
             _sub(both, "correct", identifier="RESPONSE")
             _value(_sub(right, "setOutcomeValue", identifier="SCORE"), "float", "1")
+            wrong = _sub(one, "responseElse")
+            _sub(_sub(wrong, "setOutcomeValue", identifier="KEY"), "correct", identifier="RESPONSE")
         case Multiple() | Matching():
             _sub(_sub(answered, "setOutcomeValue", identifier="SCORE"), "mapResponse", identifier="RESPONSE")
         case Ordering():
@@ -257,47 +261,69 @@ def _count_neighbours(answered: Element, asked: Ordering) -> None:
 
 
 def _show(answered: Element, asked: AnyItem) -> None:
-    """Of a choice: the reasons of what was chosen and of what is right. Of a number: the key's, and that of the mistake that was made."""
-    shown = _sub(_sub(answered, "setOutcomeValue", identifier="FEEDBACK"), "multiple")
-    if isinstance(asked, Single | Multiple):
-        _variable(shown, "RESPONSE")
-        _sub(shown, "correct", identifier="RESPONSE")
-    else:
-        _value(shown, "identifier", "REASONS")
+    """Which reasons: of a choice those of what was chosen and of what is right; of a number the key's, and that of the mistake that was made.
+
+    Each outcome holds one identifier, since players exist that do not flatten a container in `multiple`.
+    """
+    if isinstance(asked, Single):
+        _variable(_sub(answered, "setOutcomeValue", identifier="FEEDBACK"), "RESPONSE")
+        return
+    if not isinstance(asked, Multiple):
+        _value(_sub(answered, "setOutcomeValue", identifier="FEEDBACK"), "identifier", "REASONS")
+    if isinstance(asked, Multiple):
+        right = {identifier(option.id) for option in asked.options if option.correct}
+        for outcome, name, *_ in _reasons(asked):
+            under = answered
+            if name not in right:
+                under = _sub(_sub(answered, "responseCondition"), "responseIf")
+                chosen = _sub(under, "member")
+                _value(chosen, "identifier", name)
+                _variable(chosen, "RESPONSE")
+            _value(_sub(under, "setOutcomeValue", identifier=outcome), "identifier", name)
     if isinstance(asked, Numeric):
         for place, mistake in enumerate(asked.mistakes, 1):
             made = _sub(_sub(answered, "responseCondition"), "responseIf")
             _near(made, float(mistake.value), 1e-6 * max(1.0, abs(float(mistake.value))))
-            both = _sub(_sub(made, "setOutcomeValue", identifier="FEEDBACK"), "multiple")
-            _variable(both, "FEEDBACK")
-            _value(both, "identifier", f"MISTAKE-{place}")
+            _value(_sub(made, "setOutcomeValue", identifier="MISTAKE"), "identifier", f"MISTAKE-{place}")
 
 
-def _reasons(asked: AnyItem) -> list[tuple[str, str, str]]:
-    """Identifier, title and markup of each feedback; the sources stand with the first that belongs to the key."""
-    found: list[tuple[str, str, str]] = []
+def _reasons(asked: AnyItem) -> list[tuple[str, str, str, str]]:
+    """Outcome, identifier, title and markup of each feedback; the sources stand with those that belong to the key."""
+    found: list[tuple[str, str, str, str]] = []
+    links = _sources(asked)
     match asked:
         case Single() | Multiple():
-            for option in sorted(asked.options, key=lambda o: not o.correct):
+            for place, option in enumerate(asked.options, 1):
                 word = "Right" if option.correct else "Wrong"
-                said = f"<strong>{word}.</strong> {inline_html(option.text)} {inline_html(option.why)}"
-                found.append((identifier(option.id), word, f"<p>{said}</p>"))
+                said = f"<p><strong>{word}.</strong> {inline_html(option.text)} {inline_html(option.why)}</p>"
+                name = identifier(option.id)
+                if isinstance(asked, Multiple):
+                    found.append((f"FEEDBACK-{place}", name, word, said))
+                    continue
+                found.append(("FEEDBACK", name, word, said + links if option.correct else said))
+                if option.correct:
+                    found.append(("KEY", name, word, said + links))
+            if isinstance(asked, Multiple) and links:
+                last = max(place for place, option in enumerate(asked.options) if option.correct)
+                found[last] = (*found[last][:3], found[last][3] + links)
         case Ordering():
             rows = "".join(f"<li>{inline_html(s.text)} {inline_html(s.why)}</li>" for s in asked.steps)
-            found.append(("REASONS", "In order", f"<ol>{rows}</ol>"))
+            found.append(("FEEDBACK", "REASONS", "In order", f"<ol>{rows}</ol>{links}"))
         case Matching():
             texts = {choice.id: inline_html(choice.text) for choice in asked.choices}
             rows = "".join(f"<li>{inline_html(p.text)} → {texts[p.choice]} {inline_html(p.why)}</li>" for p in asked.prompts)  # fmt: skip
             rows += "".join(f"<li>{texts[c.id]} fits none. {inline_html(c.why or '')}</li>" for c in asked.unused)
-            found.append(("REASONS", "Pairs", f"<ul>{rows}</ul>"))
+            found.append(("FEEDBACK", "REASONS", "Pairs", f"<ul>{rows}</ul>{links}"))
         case Numeric():
             unit = escape(asked.unit)
-            found.append(("REASONS", "Right", f"<p><strong>{asked.key().answer:,.10g} {unit}</strong> is right. {inline_html(asked.why)}</p>"))  # fmt: skip
+            right = f"<p><strong>{asked.key().answer:,.10g} {unit}</strong> is right. {inline_html(asked.why)}</p>"
+            found.append(("FEEDBACK", "REASONS", "Right", right + links))
             for place, mistake in enumerate(asked.mistakes, 1):
-                said = f"<strong>{float(mistake.value):,.10g} {unit}</strong> is wrong. {inline_html(mistake.why)}"
-                found.append((f"MISTAKE-{place}", "Wrong", f"<p>{said}</p>"))
-    name, title, html = found[0]
-    return [(name, title, html + _sources(asked)), *found[1:]]
+                said = (
+                    f"<p><strong>{float(mistake.value):,.10g} {unit}</strong> is wrong. {inline_html(mistake.why)}</p>"
+                )
+                found.append(("MISTAKE", f"MISTAKE-{place}", "Wrong", said))
+    return found
 
 
 def _sources(asked: AnyItem) -> str:
