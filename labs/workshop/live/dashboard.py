@@ -17,7 +17,7 @@ SLOW = 1.5
 """times the planned minutes at one task: then somebody may want help"""
 MANY_FAILURES = 3
 Ready = Callable[[str], list[dict[str, Any]]]
-"""A readiness code in words: [{"what": "Python", "ok": true}, ...]"""
+"""A readiness code in words: [{"what": "Python 3.12 ...", "ok": true, "required": true}, ...]"""
 
 
 # -- a student's
@@ -93,11 +93,14 @@ def for_instructor(room: Room, now: float, read: Ready) -> dict[str, Any]:
         "blocks": [{"number": block.number, "title": block.title} for block in room.blocks],
         "ready": {
             "codes": sum(bool(seat.code) for seat in room.seats.values()),
-            "fine": sum(
-                bool(seat.code) and all(part["ok"] for part in read(seat.code)) for seat in room.seats.values()
-            ),
+            "fine": sum(bool(seat.code) and is_ready(read(seat.code)) for seat in room.seats.values()),
         },
     }
+
+
+def is_ready(parts: list[dict[str, Any]]) -> bool:
+    """Whether nothing is missing that the course does not work without."""
+    return all(part["ok"] for part in parts if part["required"])
 
 
 def stuck_first(room: Room, now: float) -> list[Seat]:

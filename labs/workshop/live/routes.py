@@ -12,6 +12,7 @@ import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from urllib.parse import quote, urlsplit
 from aiohttp import hdrs, web
 
 from labs.errors import USAGE, Refusal
+from labs.targets import readiness as codes
+from labs.workshop import readiness
 from labs.workshop import room as rooms
 from labs.workshop.live import dashboard, polls
 from labs.workshop.live.journal import Journal
-from labs.workshop.live.state import Plan, Room, Task
+from labs.workshop.live.state import MOST_SEATS, Plan, Room, Task
 
 WEB = Path(__file__).parent / "web"
 OURS = "/_live/"
@@ -220,9 +223,8 @@ class Live:
         key, code = self._key_of(request, body), body.get("code")
         if not isinstance(code, str) or len(code) > 200:
             raise Refusal("a code is a short text, as 'lab doctor --code' prints it", USAGE)
-        code = " ".join(code.upper().split())
         read = read_code(code)
-        self.journal.do(self.state.ready(key, code))
+        self.journal.do(self.state.ready(key, codes.encode(codes.decode(code))))  # however it was typed
         return {"ready": read}
 
     def _answer(self, request: web.Request, body: dict[str, Any]) -> Answer:
@@ -298,18 +300,17 @@ class Forbidden(Exception):  # noqa: N818 - a caller without the key
 
 
 def read_code(code: str) -> list[dict[str, Any]]:
-    """A readiness code in words: [{"what": ..., "ok": ...}]. Refusal for a code that is none."""
-    from labs.workshop import readiness
-
-    return [{"what": part.what, "ok": part.ok} for part in readiness.decode(code)]
+    """A readiness code in words: [{"what", "ok", "required"}]. Refusal for a code that is none."""
+    return [{"what": part.what, "ok": part.ok, "required": part.required} for part in readiness.decode(code)]
 
 
+@lru_cache(maxsize=MOST_SEATS)
 def read_kept(code: str) -> list[dict[str, Any]]:
     """The same of a code that was let in; one of another version of the course says so."""
     try:
         return read_code(code)
     except Refusal:
-        return [{"what": "a code that this version of the course can read", "ok": False}]
+        return [{"what": "a code that this version of the course can read", "ok": False, "required": True}]
 
 
 # -- requests and answers

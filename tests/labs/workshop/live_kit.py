@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from labs.targets import readiness as codes
 from labs.workshop import room as rooms
 from labs.workshop.live.routes import LIVE, Live
 from labs.workshop.live.state import Task
@@ -45,6 +46,12 @@ def poll(name: str = "whole-bill", right: str = "a", select: int = 1, options: s
             for each in options
         ],
     }
+
+
+def code(*, kernel: bool = True) -> str:
+    """What `lab doctor --code` would print, of a machine with everything, or without the notebooks' kernel."""
+    well = frozenset(codes.MACHINE) - (frozenset() if kernel else {"kernel"})
+    return codes.encode(codes.Readiness("Linux", "x86-64", 12, codes.course(), well))
 
 
 class Somebody:

@@ -10,21 +10,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from labs.errors import USAGE, Refusal
 from labs.workshop.live import polls, routes
-from tests.labs.workshop.live_kit import Server, Somebody, poll, with_server
+from tests.labs.workshop.live_kit import Server, Somebody, code, poll, with_server
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A room's folder with two questions; its readiness codes are words here."""
-
-    def read(code: str) -> list[dict[str, Any]]:
-        if not code.lower().startswith("code"):
-            raise Refusal("that is no code of 'lab doctor --code'", USAGE)
-        return [{"what": "Python", "ok": True}, {"what": "the course's kernel", "ok": "nokernel" not in code.lower()}]
-
-    monkeypatch.setattr(routes, "read_code", read)
+def folder(tmp_path: Path) -> Path:
+    """A room's folder with two questions."""
     given = {"format": polls.FORMAT, "polls": [poll(), poll("two", right="ab", select=2)]}
     (tmp_path / "polls.json").write_text(json.dumps(given))
     return tmp_path
@@ -120,15 +112,20 @@ def test_a_readiness_code_is_read_and_shown_on_both_pages(folder: Path) -> None:
     async def work(server: Server) -> None:
         teacher, anna = await server.instructor(), server.somebody()
         await anna.join("Anna")
-        status, said = await anna.post("code", {"code": " code  nokernel "})
-        assert (status, [one["ok"] for one in said["ready"]]) == (200, [True, False])
-        assert (await anna.state())["code"] == "CODE NOKERNEL"
+        lacking = code(kernel=False)
+        status, said = await anna.post("code", {"code": f" {lacking.lower().replace('-', ' ')} "})
+        assert status == 200
+        assert [one["what"] for one in said["ready"] if not one["ok"]] == ["notebook kernel"]
+        assert (await anna.state())["code"] == lacking
         shown = await teacher.state("api/teach/state")
         assert shown["ready"] == {"codes": 1, "fine": 0}
-        assert shown["seats"][0]["ready"][1] == {"what": "the course's kernel", "ok": False}
-        status, said = await anna.post("code", {"code": "abcd"})
-        assert (status, said["error"]) == (400, "That is no code of 'lab doctor --code'.")
-        assert (await anna.state())["code"] == "CODE NOKERNEL"
+        assert shown["seats"][0]["ready"] == said["ready"]
+        wrong = lacking.replace(lacking[0], "Z" if lacking[0] != "Z" else "Y", 1)
+        status, said = await anna.post("code", {"code": wrong})
+        assert (status, f"'{wrong}' is no code: a letter was misheard" in said["error"]) == (400, True)
+        assert (await anna.state())["code"] == lacking
+        assert (await anna.post("code", {"code": code()}))[0] == 200
+        assert (await teacher.state("api/teach/state"))["ready"] == {"codes": 1, "fine": 1}
 
     with_server(folder, work)
 

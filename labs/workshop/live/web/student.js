@@ -23,7 +23,8 @@ function show(said) {
 }
 
 function showReadiness({ code, ready }) {
-  $("#ready").replaceChildren(...ready.map(({ what, ok }) => make("li", { class: ok ? "fine" : "missing", text: `${ok ? "✓" : "✗"} ${what}` })));
+  $("#ready").replaceChildren(...ready.map(({ what, ok, required }) => make("li", {
+    class: ok ? "fine" : required ? "missing" : "optional", text: `${ok ? "✓" : required ? "✗" : "○"} ${what}${ok ? "" : required ? ": missing" : ": not there, and not needed for every lab"}` })));
   if (code && !$("#code").value && document.activeElement !== $("#code")) $("#code").value = code;
 }
 

@@ -111,13 +111,14 @@ function cell(count) {
 }
 
 function showReadiness(seats, { codes, fine }) {
-  $("#ready-line").textContent = codes ? `${people(codes, "code", "codes")} of ${seats.length}; ${fine} with nothing missing.` : "No code has come yet: 'lab doctor --code' prints one.";
-  const open = seats.filter(({ code, ready }) => !code || ready.some(({ ok }) => !ok));
-  const order = ({ code }) => (code ? 0 : 1);
+  $("#ready-line").textContent = codes ? `${people(codes, "code", "codes")} of ${seats.length}; on ${fine} nothing is missing that the labs need. ✗ is needed, ○ is not needed for every lab.` : "No code has come yet: 'lab doctor --code' prints one.";
+  const lacks = ({ ready }) => ready.filter(({ ok }) => !ok);
+  const order = (seat) => (!seat.code ? 1 : lacks(seat).some(({ required }) => required) ? 0 : 2);
+  const open = seats.filter((seat) => !seat.code || lacks(seat).length);
   open.sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name, undefined, { numeric: true }));
-  $("#ready").replaceChildren(...open.map(({ name, code, ready }) => make("tr", {},
-    make("th", { scope: "row", text: name }), make("td", {}, make("code", { text: code || "–" })),
-    make("td", { text: code ? ready.filter(({ ok }) => !ok).map(({ what }) => what).join("; ") : "no code yet" }))));
+  $("#ready").replaceChildren(...open.map((seat) => make("tr", order(seat) ? {} : { class: "slow" },
+    make("th", { scope: "row", text: seat.name }), make("td", { class: "code" }, make("code", { text: seat.code || "–" })),
+    make("td", { text: seat.code ? lacks(seat).map(({ what, required }) => `${required ? "✗" : "○"} ${what}`).join("; ") : "no code yet" }))));
 }
 
 function showBlocks(blocks) {
