@@ -13,24 +13,15 @@ from labs.cli import cli
 from labs.cloud import Cloud
 from labs.cloud.context import ACCOUNT_ID, REGION, Context
 from labs.errors import Refusal
-from labs.targets import doctor, doctor_account, permissions
+from labs.targets import doctor, doctor_account, permissions, readiness
 from tests.labs.targets import own_kit
 
 
 def test_this_machine_is_examined_and_every_no_has_something_to_do() -> None:
     found = doctor.examine()
-    assert {each.id for each in found} == {
-        "python",
-        "memory",
-        "disk",
-        "clock",
-        "wsl",
-        "port",
-        "local-cloud",
-        "kernel",
-        "chromium",
-        "packages",
-    }
+    assert {each.id for each in found} == readiness.MACHINE.keys()  # each has its place in a code
+    needed = {each.id for each in found if each.required} - {"port"}  # a free port is a yes, a taken one does no harm
+    assert needed == readiness.REQUIRED
     assert next(each for each in found if each.id == "local-cloud").passed
     assert all(each.todo for each in found if not each.passed)
 
