@@ -25,6 +25,7 @@ from labs.check.confine import Walls
 from labs.check.submissions import Submission
 from labs.check.supervise import Allowed, Layout
 from labs.errors import USAGE, Refusal
+from labs.spread import cluster
 
 RESULTS = "_grades"
 SPARE_S = 300.0
@@ -88,6 +89,8 @@ def run(folder: Path, plan: Plan) -> Generator[dict[str, Any], None, None]:
 
     Raises Refusal where `plan` names a scheduler that is not there, or that has no worker of this make.
     """
+    if plan.scheduler is not None:
+        cluster.reach(plan.scheduler)  # before the seconds that the labs take to be looked at
     known = layouts(plan.sources)
     found = submissions.find(folder)
     waiting: list[Submission] = []

@@ -1,4 +1,4 @@
-"""`lab simulate` with a price on it: the serving room's command, told what the machines cost."""
+"""`lab simulate` with a price on it, and at many points: the serving room's command, told what the machines cost."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from labs.economics.instances import price_id
 from labs.economics.prices import usd
+from labs.economics.sweep_commands import with_sweep
 from labs.errors import Refusal
 from labs.facts import catalogue
-from labs.serving.commands import PricedRun, build_simulate
+from labs.serving.commands import PricedRun, build_simulate, predicted
 
 
 def price(run: PricedRun) -> Mapping[str, Any] | None:
@@ -37,4 +38,9 @@ def price(run: PricedRun) -> Mapping[str, Any] | None:
     }
 
 
-simulate = build_simulate(price)
+def predict(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What `lab simulate --json` prints, for options as the command has read them. Raises Refusal for what cannot be run."""
+    return predicted(asked, price)
+
+
+simulate = with_sweep(build_simulate(price))

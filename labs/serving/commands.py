@@ -202,19 +202,29 @@ def build_simulate(price: Price = _no_price) -> click.Command:
         lab simulate --model nova-lite --hardware bedrock-on-demand --rate 20 --tokens-per-minute 400000
         """
         runs = _run(asked)
-        central = runs["central"]
-        result = central.json(price)
-        if len(runs) > 1:
-            keep = ("ttft_ms", "tpot_ms", "e2e_ms", "output_tokens_per_s", "requests_per_s", "goodput_per_s", "errors")
-            spread = {level: run.json(price) for level, run in runs.items() if level != "central"}
-            result["range"] = {level: {name: values[name] for name in keep} for level, values in spread.items()}
+        result = _result(runs, price)
         if asked["json_"]:
             terminal.emit_json(result)
         else:
-            _print(result, central, asked)
+            _print(result, runs["central"], asked)
         return 0
 
     return command
+
+
+def predicted(asked: Mapping[str, Any], price: Price = _no_price) -> dict[str, Any]:
+    """What `--json` prints, for options as the command has read them. Raises Refusal for what cannot be run."""
+    return _result(_run(asked), price)
+
+
+def _result(runs: Mapping[str, "_Run"], price: Price) -> dict[str, Any]:
+    central = runs["central"]
+    result = central.json(price)
+    if len(runs) > 1:
+        keep = ("ttft_ms", "tpot_ms", "e2e_ms", "output_tokens_per_s", "requests_per_s", "goodput_per_s", "errors")
+        spread = {level: run.json(price) for level, run in runs.items() if level != "central"}
+        result["range"] = {level: {name: values[name] for name in keep} for level, values in spread.items()}
+    return result
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,146 @@
+"""The commands that share their work out: what they find is what they find alone, each once, also when a worker is lost on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from labs.spread.cluster import connect
+from tests.labs.check.handed_in import FIRST_TASK, cheat, notebook, save
+from tests.labs.spread.conftest import ROOT, Up
+
+pytestmark = pytest.mark.timeout(300)
+SLEEPER = "31536000.625"
+
+
+def until(condition: Callable[[], bool], within_s: float = 60.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def lab(*arguments: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "labs.cli", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+
+
+def grade(folder: Path, address: str, *more: str) -> "subprocess.Popen[str]":
+    return lab("grade", folder, "--sources", ROOT / "tests" / "notebooks", "--scheduler", address, *more)
+
+
+def gives_up_at_once(source: str) -> str:
+    return source.replace('"maxReceiveCount": 5', '"maxReceiveCount": 1') if FIRST_TASK in source else source
+
+
+def a_class(folder: Path, count: int) -> dict[str, float | None]:
+    """`count` submissions, among them some that are half right, a corrupt one and one that leaves a process running: name → points."""
+    wanted: dict[str, float | None] = {}
+    right, half = notebook(), notebook(gives_up_at_once)
+    for number in range(count - 2):
+        name = f"student-{number:03}/lab.ipynb"
+        save(folder / name, half if number % 4 == 3 else right)
+        wanted[name] = 2.0 if number % 4 == 3 else 3.0
+    save(folder / "corrupt" / "lab.ipynb", "{")
+    save(
+        folder / "left" / "lab.ipynb",
+        cheat(f"import subprocess\nsubprocess.Popen(['sleep', '{SLEEPER}'], start_new_session=True)"),
+    )
+    return wanted | {"corrupt/lab.ipynb": None, "left/lab.ipynb": 0.0}
+
+
+@pytest.mark.parametrize("count", [12, pytest.param(400, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
+def test_a_class_is_graded_although_a_worker_is_killed(two_workers: Up, tmp_path: Path, count: int) -> None:
+    wanted = a_class(tmp_path, count)
+    with connect(two_workers.address) as workers:
+        workers_pids = workers.everywhere(os.getpid)
+    with grade(tmp_path, two_workers.address, "--json") as running:
+        assert running.stderr is not None
+        assert running.stdout is not None
+        seen = [running.stderr.readline() for _ in range(count // 4)]
+        victim = psutil.Process(min(workers_pids.values()))
+        below = victim.children(recursive=True)
+        victim.kill()
+        seen += running.stderr.readlines()
+        results = json.loads(running.stdout.read())["results"]
+    assert running.returncode == 1  # one is corrupt
+    assert Counter(result["submission"] for result in results) == dict.fromkeys(wanted, 1)
+    assert {result["submission"]: None if result["problem"] else result["score"] for result in results} == wanted
+    assert len([line for line in seen if "lab.ipynb" in line]) == count  # and each was told once
+    kept = [json.loads(path.read_text()) for path in (tmp_path / "_grades").glob("*.json")]
+    assert {result["submission"]: result["score"] for result in kept} == {
+        name: points or 0.0 for name, points in wanted.items()
+    }
+    assert {result["graded_at"] for result in results} - {
+        *workers_pids
+    }  # the worker that took the lost one's place did some
+    assert below
+    assert until(lambda: not any(process.is_running() for process in below))  # its graders ended with it
+    assert not any(
+        SLEEPER in process.info["cmdline"] for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"]
+    )
+
+
+def test_stopping_ends_what_the_workers_are_at(two_workers: Up, tmp_path: Path) -> None:
+    save(tmp_path / "slow.ipynb", cheat("import time\ntime.sleep(25)"))
+    running = grade(tmp_path, two_workers.address)
+    above = psutil.Process(two_workers.process.pid)
+
+    def cells() -> list[Any]:
+        return [
+            each for each in above.children(recursive=True) if "labs.check.grader" in each.cmdline() and each.children()
+        ]
+
+    assert until(lambda: bool(cells()))
+    running.send_signal(signal.SIGTERM)
+    running.communicate()
+    assert running.returncode == 143
+    assert until(lambda: not cells(), 20)
+    assert not (tmp_path / "_grades").exists()
+
+
+def test_workers_of_two_kinds_at_once_are_refused(tmp_path: Path) -> None:
+    running = grade(tmp_path, "tcp://127.0.0.1:9", "--workers", "2")
+    _, why = running.communicate()
+    assert running.returncode == 2
+    assert "--workers is for this machine" in why
+
+
+def test_grading_without_its_scheduler_says_so(tmp_path: Path) -> None:
+    save(tmp_path / "ann.ipynb", notebook())
+    running = grade(tmp_path, "tcp://127.0.0.1:9")
+    _, why = running.communicate()
+    assert running.returncode == 3
+    assert "no scheduler answers at tcp://127.0.0.1:9" in why
+    assert "Traceback" not in why
+
+
+def test_a_sweep_is_the_same_wherever_it_runs(two_workers: Up, tmp_path: Path) -> None:
+    trace = save(tmp_path / "t.csv", "arrival_s,input_tokens,output_tokens\n0,100,10\n1,200,20\n")
+    file = save(
+        tmp_path / "s.yaml",
+        f"model: llama-3.1-8b\nhardware: [ml.g5.2xlarge, nowhere]\ntrace: {trace}\nreplicas: [1, 2, 3]\n",
+    )
+    here = lab("simulate", "--sweep", file, "--json")
+    there = lab(
+        "simulate", "--sweep", file, "--json", "--scheduler", two_workers.address, "--into", tmp_path / "r.jsonl"
+    )
+    found, again = here.communicate()[0], there.communicate()[0]
+    assert (here.returncode, there.returncode) == (1, 1)  # half of it is of no hardware
+    assert json.loads(again) == json.loads(found)
+    assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 6
