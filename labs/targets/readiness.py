@@ -189,13 +189,20 @@ def _read(numbers: list[int]) -> Readiness | None:
 
 
 def _nearest(numbers: list[int]) -> str | None:
-    """The one code that differs in a single letter; None where there is none, or it says nothing."""
-    for place in range(len(numbers)):
-        for number in range(32):
-            tried = [*numbers[:place], number, *numbers[place + 1 :]]
-            if not any(_syndromes(tried)) and (said := _read(tried)) is not None:
-                return encode(said)
-    return None
+    """The one code that differs in a single letter; None where there is none, or it says nothing.
+
+    One letter that is off by e, k places from the end, makes the syndromes e g^k and e g^2k.
+    """
+    first, second = _syndromes(numbers)
+    if not first or not second:
+        return None
+    from_end = (_LOGS[second] - _LOGS[first]) % 31
+    if from_end >= len(numbers):
+        return None
+    right = list(numbers)
+    right[-1 - from_end] ^= _POWERS[(2 * _LOGS[first] - _LOGS[second]) % 31]
+    said = _read(right)
+    return None if said is None else encode(said)
 
 
 def _flags(well: frozenset[str], known: Mapping[str, str]) -> int:
