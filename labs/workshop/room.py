@@ -89,7 +89,8 @@ def application(
     _install_own(app)
     for part in PARTS if parts is None else parts:
         import_module(part).install(app)
-    app.router.add_get("/", _front_page)  # the last: a part may have it
+    if not any(resource.canonical == "/" for resource in app.router.resources()):
+        app.router.add_get("/", _front_page)
     return app
 
 
