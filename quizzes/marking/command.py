@@ -12,6 +12,7 @@ import click
 
 from labs import terminal
 from labs.errors import FALSE, USAGE, Refusal
+from labs.spread.options import SCHEDULER
 from quizzes import bank
 from quizzes.marking import keys, marks, show, withhold
 from quizzes.marking.book import Book
@@ -25,12 +26,15 @@ BANK_OPTION = click.option(
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--key", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Of a withheld form; without it, the bank.")  # fmt: skip
 @click.option("--most-mb", type=click.FloatRange(0.001, 4096), default=64.0, show_default=True, help="The largest file that is read.")  # fmt: skip
+@SCHEDULER
 @click.option("--again", is_flag=True, help="Also read the files that are marked already.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV, a line for each attempt.")
 @click.option("--html", "form", flag_value="html", help="Print a page of HTML.")
 @BANK_OPTION
-def grade(folder: Path, key: Path | None, most_mb: float, again: bool, form: str | None, where: Path) -> None:
+def grade(
+    folder: Path, key: Path | None, most_mb: float, scheduler: str | None, again: bool, form: str | None, where: Path
+) -> None:
     """Mark the attempt files in FOLDER: what learners download from a page, or what a terminal keeps in LAB_HOME/attempts.
 
     A student is a file or a folder (ada.jsonl, ada/...), also inside a zip file. Whatever cannot be marked is named and set aside, with the reason.
@@ -39,10 +43,11 @@ def grade(folder: Path, key: Path | None, most_mb: float, again: bool, form: str
     A mark rests on the answers alone, never on what a file says of its own mark. Answers and marks that were changed together, and somebody else's
     hand, cannot be seen in a file.
     """
+    elsewhere = _elsewhere(scheduler) if scheduler else None
     ring = keys.of_file(key) if key else keys.of_bank(where)
     with Book.open(folder, ring.digest, again) as book:
         new = 0
-        for _ in marks.run(folder, ring, book, most_mb):
+        for _ in marks.run(folder, ring, book, most_mb, elsewhere=elsewhere):
             new += 1
             if new % 1000 == 0:
                 terminal.err.print(f"{new:,} files read ...")
@@ -61,6 +66,14 @@ def grade(folder: Path, key: Path | None, most_mb: float, again: bool, form: str
             terminal.say(f"{new} files read now, {kept} marked before. Statistics: quiz stats {folder}" + (f" --key {key}" if key else ""))  # fmt: skip
         if book.count("aside") or book.count("bad"):
             click.get_current_context().exit(FALSE)
+
+
+def _elsewhere(scheduler: str) -> marks.Elsewhere:
+    from labs.spread import cluster
+    from quizzes.marking import spreading
+
+    cluster.reach(scheduler)
+    return spreading.on(scheduler)
 
 
 def _print(pieces: Iterator[str]) -> None:

@@ -9,7 +9,7 @@ learner's own terminal hold no secret, so no checksum could prove who typed.
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,21 +49,42 @@ CHECKED_ORDERS = 2
 """items of an attempt whose order is worked out anew; a made-up one passes with a chance of about 1 in 500"""
 
 
-def run(folder: Path, ring: Keyring, book: Book, most_mb: float = 64.0, now: datetime | None = None) -> Iterator[str]:
+Elsewhere = Callable[[Iterable[Found], Keyring, str], Iterator[tuple[Found, Sheet]]]
+"""Marks files in another place, and gives their sheets in their order (see `spreading.py`)."""
+
+
+def run(
+    folder: Path,
+    ring: Keyring,
+    book: Book,
+    most_mb: float = 64.0,
+    now: datetime | None = None,
+    elsewhere: Elsewhere | None = None,
+) -> Iterator[str]:
     """Mark every file that is not in the book yet, and take out those that are gone; the name of each file marked now."""
     limit = ((now or datetime.now(UTC)) + AHEAD).strftime("%Y-%m-%dT%H:%M:%S")
     gone = book.known()
-    for found in find(folder, most_mb):
-        known = gone.pop(found.name, None)
-        if known == (found.size, found.changed_ns):
-            continue
-        if known is not None:
-            book.forget(found.name)
-        book.keep(found, Sheet() if found.problem else sheet_of(found, ring, limit))
+
+    def new() -> Iterator[Found]:
+        for found in find(folder, most_mb):
+            known = gone.pop(found.name, None)
+            if known == (found.size, found.changed_ns):
+                continue
+            if known is not None:
+                book.forget(found.name)
+            yield found
+
+    for found, sheet in (elsewhere or _here)(new(), ring, limit):
+        book.keep(found, sheet)
         yield found.name
     for name in gone:
         book.forget(name)
     book.commit()
+
+
+def _here(files: Iterable[Found], ring: Keyring, limit: str) -> Iterator[tuple[Found, Sheet]]:
+    for found in files:
+        yield found, Sheet() if found.problem else sheet_of(found, ring, limit)
 
 
 def sheet_of(found: Found, ring: Keyring, limit: str) -> Sheet:

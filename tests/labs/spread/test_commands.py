@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +15,15 @@ from typing import Any
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from labs import terminal
 from labs.spread.cluster import connect
+from quizzes.cli import cli as quiz
+from quizzes.marking import keys, spreading
 from tests.labs.check.handed_in import FIRST_TASK, cheat, notebook, save
 from tests.labs.spread.conftest import ROOT, Up
+from tests.quizzes.test_grade import RIGHT, TRIAL, answered, text
 
 pytestmark = pytest.mark.timeout(300)
 SLEEPER = "31536000.625"
@@ -144,3 +151,35 @@ def test_a_sweep_is_the_same_wherever_it_runs(two_workers: Up, tmp_path: Path) -
     assert (here.returncode, there.returncode) == (1, 1)  # half of it is of no hardware
     assert json.loads(again) == json.loads(found)
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 6
+
+
+def test_attempts_are_marked_the_same_wherever_that_is(
+    two_workers: Up, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = keys.of_bank(TRIAL)
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    for number in range(9):
+        (here / f"student-{number}.jsonl").write_text(text(answered(ring, RIGHT, f"reader{number}")), "utf-8")
+    (here / "copied.jsonl").write_bytes((here / "student-4.jsonl").read_bytes())  # counts for neither
+    (here / "cut.jsonl").write_bytes((here / "student-5.jsonl").read_bytes()[:-50])
+    (here / "empty.jsonl").touch()
+    with zipfile.ZipFile(here / "zoe.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zoe.jsonl", text(answered(ring, {**RIGHT, "trial-numeric": None}, "zoe0")))
+    damaged = bytearray((here / "zoe.zip").read_bytes())
+    damaged[60] ^= 0xFF
+    (here / "damaged.zip").write_bytes(damaged)
+    shutil.copytree(here, there)
+    monkeypatch.setattr(spreading, "BATCH_FILES", 2)
+    command = ["--bank", str(TRIAL), "--json"]
+    plain = CliRunner().invoke(quiz, ["grade", str(here), *command])
+    spread = CliRunner().invoke(quiz, ["grade", str(there), *command, "--scheduler", two_workers.address])
+    assert plain.exit_code == spread.exit_code == 1
+    assert len(json.loads(plain.stdout)["attempts"]) == 12
+    assert spread.stdout == plain.stdout
+
+
+def test_marking_without_its_scheduler_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert terminal.run(quiz, "quiz", ["grade", str(tmp_path), "--scheduler", "tcp://127.0.0.1:9"]) == 3
+    assert "no scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
