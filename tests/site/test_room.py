@@ -146,7 +146,10 @@ def joined(page: Page, name: str = "Anna") -> Page:
 
 
 def test_a_phone_joins_answers_and_sees_the_bars_by_keyboard(server: RoomServer, visit: Open) -> None:
-    page = joined(visit(server.url), "Anna")
+    page = visit(server.url)
+    expect(page.get_by_label("A short name")).to_be_visible()
+    assert violations(page) == []
+    joined(page, "Anna")
     expect(page.locator("#my-name")).to_have_text("Anna")
     expect(page.locator("#asked")).to_contain_text("None is open")
     assert violations(page) == []
