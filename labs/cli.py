@@ -70,6 +70,7 @@ COMMANDS = {
         "room_cost",
         "What a room would cost on real AWS, lab by lab, and which quotas it needs.",
     ),
+    "hub-link": ("labs.workshop.hub_commands", "hub_link", "A link by which a hub or Binder brings a room the labs."),
     "left": (
         "labs.workshop.pace_commands",
         "left_",
