@@ -9,12 +9,14 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from labs.workshop import kit as kits
 from labs.workshop import room
+from labs.workshop.kit import Manifest
 
 
 def install(app: web.Application, kit: Path) -> None:
-    """Add the kit's pages."""
-    root = kit.resolve()
+    """Add the kit's pages. Raises Refusal when there is no kit."""
+    root, manifest = kit.resolve(), kits.read(kit)
     app[room.PANELS].append(
         room.Panel(
             "The kit", room.KIT, "The course's source, its packages and the notebooks, to install without a network."
@@ -29,7 +31,7 @@ def install(app: web.Application, kit: Path) -> None:
         if path.is_dir():
             if asked and not asked.endswith("/"):
                 raise web.HTTPFound(f"{request.path}/")
-            return _index(root, path)
+            return _index(path, request.path, _steps(manifest, app[room.ROOM].url) if path == root else "")
         return web.FileResponse(path, headers={"Cache-Control": "no-cache", "Content-Security-Policy": "sandbox"})
 
     app.router.add_get("/kit", room._to_folder)
@@ -49,20 +51,39 @@ def _inside(root: Path, asked: str) -> Path | None:
     return path if path.is_file() or path.is_dir() else None
 
 
-def _index(root: Path, folder: Path) -> web.Response:
-    here = folder.relative_to(root).as_posix()
+def _index(folder: Path, address: str, steps: str) -> web.Response:
     shown = [each for each in folder.iterdir() if not each.name.startswith(".") and not each.is_symlink()]
     rows = "".join(
         f'<tr><td><a href="{quote(each.name)}{"/" if each.is_dir() else ""}">{escape(each.name)}{"/" if each.is_dir() else ""}</a></td>'
         f'<td class="number">{"" if each.is_dir() else _size(each.stat().st_size)}</td></tr>\n'
         for each in sorted(shown, key=lambda each: (each.is_file(), each.name.lower()))
     )
-    up = '<p><a href="../">One folder up</a></p>\n' if folder != root else ""
-    note = (root / "README.txt").read_text("utf-8") if folder == root and (root / "README.txt").is_file() else ""
+    title = "The kit" if steps else f"The kit: {address.removeprefix(room.KIT).strip('/')}"
+    above = f"{steps}<h2>Its files</h2>\n" if steps else '<p><a href="../">One folder up</a></p>\n'
+    head = '<thead><tr><th scope="col">File</th><th scope="col" class="number">Size</th></tr></thead>'
     return room.page(
-        "The kit",
-        f"<h1>The kit{'' if folder == root else escape(f': {here}')}</h1>\n{f'<pre>{escape(note)}</pre>' if note else ''}{up}"
-        f'<div class="wide"><table>\n<thead><tr><th>File</th><th class="number">Size</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>',
+        title,
+        f'<h1>{escape(title)}</h1>\n{above}<div class="wide"><table>\n{head}\n<tbody>\n{rows}</tbody></table></div>',
+    )
+
+
+def _steps(manifest: Manifest, url: str) -> str:
+    """What somebody in the room does with the kit, in commands to copy."""
+    pythons = sorted({name.rpartition("-")[2] for name in manifest.environments}, key=kits.version)
+    platforms = sorted({name.rpartition("-")[0] for name in manifest.environments})
+    kit = f"{url}{room.KIT.strip('/')}"
+    lines = [
+        f"curl -fO {kit}/{kits.SOURCE}",
+        f"tar xzf {kits.SOURCE}",
+        "cd deployment-dilemma",
+        f"make setup FROM={kit}",
+        ".venv/bin/lab doctor --code",
+    ]
+    return (
+        "<p>You need <code>make</code>, <code>curl</code> and Python "
+        f"{escape(', '.join(pythons))}, on {escape(kits.in_words(platforms))}. On Windows, work inside WSL. Then, in a terminal:</p>\n"
+        f'<pre tabindex="0">{escape(chr(10).join(lines))}</pre>\n'
+        "<p>The last line says whether you are ready. Tell the instructor the code that it prints.</p>\n"
     )
 
 

@@ -112,6 +112,13 @@ def this_machine() -> Machine:
     )
 
 
+def in_words(platforms: Iterable[str]) -> str:
+    """linux-x86_64 and macos-arm64 as "Linux (x86-64), macOS (arm64)"."""
+    names = {"linux": "Linux", "macos": "macOS"}
+    parts = [platform.partition("-") for platform in platforms]
+    return ", ".join(f"{names[system]} ({processor.replace('_', '-')})" for system, _, processor in parts)
+
+
 def version(written: str) -> tuple[int, ...]:
     """2.28 as (2, 28)."""
     return tuple(int(part) for part in re.findall(r"\d+", written)[:2])

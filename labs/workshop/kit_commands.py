@@ -58,9 +58,7 @@ def make(to: Path | None, only: tuple[str, ...], as_json: bool) -> None:
         wants = ".".join(map(str, shelf.least)) or "any"
         what = "glibc" if shelf.kind.system == "linux" else "macOS"
         size_mb = sum(file.size_bytes for _, file in shelf.files) / 1e6
-        rows.append(
-            (shelf.kind.name, len(shelf.files), f"{size_mb:.0f}", len(shelf.missing), f"{what} {wants} or newer")
-        )
+        rows.append((shelf.kind.name, len(shelf.files), f"{size_mb:.0f}", len(shelf.missing), f"{what} ≥ {wants}"))
     terminal.table("In the kit", ["For", "Wheels (n)", "Size (MB)", "Missing (n)", "Runs on"], rows)
     if packed.built:
         terminal.say(

@@ -169,11 +169,11 @@ def _slides(to: Path, slides: Path, notes: list[str]) -> None:
 
 def _readme(folder: Path, kinds: Sequence[Kind]) -> None:
     pythons = sorted({kind.python for kind in kinds}, key=kit.version)
-    platforms = dict.fromkeys(f"{'Linux' if kind.system == 'linux' else 'macOS'} ({kind.processor})" for kind in kinds)
+    platforms = kit.in_words(dict.fromkeys(f"{kind.system}-{kind.processor}" for kind in kinds))
     book = (
         "site/index.html, in any browser" if (folder / "site").is_dir() else "at the address that the instructor names"
     )
-    text = README.format(pythons=", ".join(pythons), platforms=", ".join(platforms), source=kit.SOURCE, book=book)
+    text = README.format(pythons=", ".join(pythons), platforms=platforms, source=kit.SOURCE, book=book)
     (folder / "README.txt").write_text(text, "utf-8")
 
 

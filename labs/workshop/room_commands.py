@@ -18,6 +18,7 @@ from labs.course import commands as course_commands
 from labs.course import layout
 from labs.course.server import DEFAULT_PORT, PORTS_TRIED
 from labs.errors import NOT_READY, USAGE, Refusal
+from labs.workshop import kit as kits
 from labs.workshop import room
 
 
@@ -107,8 +108,13 @@ def _own_addresses() -> str:
 
 
 def _kit(named: Path | None) -> Path | None:
-    kit = named or layout.find().root / "kit"
-    if (kit / "manifest.json").is_file():
+    here = layout.find().root
+    kit = named or here / "kit"
+    if (kit / kits.MANIFEST).is_file():
+        try:
+            kits.require_current(kits.read(kit), here / kits.CONSTRAINTS)
+        except Refusal as old:
+            terminal.err.print(f"The kit: {old}.", markup=False)
         return kit
     if named is not None:
         raise Refusal(f"{named} is no kit: it has no manifest.json; 'make kit' writes one", USAGE)

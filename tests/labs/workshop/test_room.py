@@ -28,7 +28,17 @@ Client = TestClient[web.Request, web.Application]
 def kit(tmp_path: Path) -> Path:
     folder = tmp_path / "kit"
     (folder / "wheels").mkdir(parents=True)
-    (folder / "manifest.json").write_text("{}")
+    environments = {"linux-x86_64-3.12": {"wheels": [], "missing": [], "least": []}}
+    entry = {"sha256": "", "size_bytes": 0}
+    about = {
+        "made": "2026-11-01",
+        "version": "1",
+        "commit": "c",
+        "constraints_sha256": "d",
+        "pip": "pip-1-py3-none-any.whl",
+    }
+    manifest = {"format": 1, "environments": environments, "files": {"wheels/pip-1-py3-none-any.whl": entry}, **about}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "README.txt").write_text("Three lines & no more.\n")
     (folder / "wheels" / "a b+1.whl").write_bytes(b"wheel" * 1000)
     (folder / ".secret").write_text("hidden")
@@ -62,7 +72,8 @@ def test_book_kit_and_front_page_are_served(tmp_path: Path, site: Path, kit: Pat
         assert "long long" in await (await client.get("/book")).text()
         assert await (await client.get("/book/nowhere.html")).text() == "nowhere"
         index = await (await client.get("/kit/")).text()
-        assert "Three lines &amp; no more." in index
+        assert "Python 3.12, on Linux (x86-64)." in index
+        assert "make setup FROM=http://10.0.0.1:8000/kit\n" in index
         assert 'href="wheels/"' in index
         wheels = await (await client.get("/kit/wheels")).text()
         assert 'href="a%20b%2B1.whl"' in wheels
@@ -71,7 +82,7 @@ def test_book_kit_and_front_page_are_served(tmp_path: Path, site: Path, kit: Pat
         part = await client.get("/kit/wheels/a%20b%2B1.whl", headers={"Range": "bytes=4990-"})
         assert (part.status, len(await part.read())) == (206, 10)
 
-    visit(room.application(tmp_path / "room", site, kit, parts=()), asking)
+    visit(room.application(tmp_path / "room", site, kit, url="http://10.0.0.1:8000/", parts=()), asking)
     assert (tmp_path / "room").is_dir()
 
 
