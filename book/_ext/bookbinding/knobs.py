@@ -8,7 +8,7 @@ import json
 import math
 import re
 from html import escape
-from typing import Any
+from typing import Any, cast
 
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
@@ -69,7 +69,7 @@ def drawn(body: str, models: Models, slug: str) -> str:
 def _draw(app: Sphinx, page: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None) -> None:
     if not is_lab(page) or not VIEW.search(context.get("body") or ""):
         return
-    _, state = NbMetadataCollector.get_js_files(app.env, page).get("ipywidgets_state", ("", {}))
+    _, state = NbMetadataCollector.get_js_files(cast(Any, app.env), page).get("ipywidgets_state", ("", {}))
     if state:
         # MyST-NB has made the text safe for a script element: </script> cannot stand in it.
         models = json.loads(state["body"])["state"]
