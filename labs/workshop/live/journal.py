@@ -56,6 +56,7 @@ class Journal:
                 f"another server has this room ({folder}); stop it, or name another folder with --folder", NOT_READY
             ) from None
         self.room = Room(plan)
+        self._ballot = 0, ""
         try:
             self._read()
             self.teach_key = self._kept(TEACH)
@@ -84,7 +85,9 @@ class Journal:
         """Write an event down, then let it happen; None is none. Raises OSError, and nothing happens, when the disk does not take it."""
         if event is None:
             return
-        stamped = {"at": round(self.clock(), 3), **event}
+        # An answer has the time of its question: when it came would say something about who sent it.
+        asked = self.room.open_round if event["type"] == "answer" else None
+        stamped = {"at": round(self.clock(), 3) if asked is None else asked.opened_at, **event}
         line = json.dumps(stamped, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         end = os.lseek(self._file, 0, os.SEEK_END)
         try:
@@ -149,10 +152,13 @@ class Journal:
     def voter(self, key: str) -> str:
         """The pseudonym of whoever has this key, in the poll that is open; it says nothing once that is closed."""
         asked = self.room.open_round
-        secret = self._kept(BALLOT.format(asked.number)) if asked is not None else ""
-        return hmac.new(secret.encode(), key.encode(), hashlib.sha256).hexdigest()[:24]
+        number = asked.number if asked is not None else 0
+        if number != self._ballot[0]:
+            self._ballot = number, self._kept(BALLOT.format(number)) if number else ""
+        return hmac.new(self._ballot[1].encode(), key.encode(), hashlib.sha256).hexdigest()[:24]
 
     def _forget(self, number: int) -> None:
+        self._ballot = 0, ""
         with suppress(FileNotFoundError):
             self.path.with_name(BALLOT.format(number)).unlink()
 

@@ -127,6 +127,18 @@ def test_after_the_close_nothing_in_the_folder_leads_from_a_seat_to_an_answer(tm
     assert not secret.exists()
 
 
+def test_when_an_answer_came_is_not_written_down(tmp_path: Path) -> None:
+    times = iter(range(1_000, 2_000, 10))
+    with Journal(tmp_path, PLAN, clock=lambda: next(times)) as journal:
+        for seat, name in zip(SEATS, ("Anna", "Ben"), strict=False):
+            journal.do(journal.room.join(digest(seat), name))
+        journal.do(journal.room.open(poll()))
+        for seat in SEATS[:2]:
+            journal.do(journal.room.answer(digest(seat), journal.voter(digest(seat)), 1, ["a"]))
+    events = [json.loads(line) for line in (tmp_path / NAME).read_text().splitlines()]
+    assert {event["at"] for event in events if event["type"] in ("open", "answer")} == {1_030.0}
+
+
 def test_a_key_that_a_dying_server_left_is_swept_away(tmp_path: Path) -> None:
     filled(tmp_path, closed=True)
     (tmp_path / "ballot-1.key").write_text("x" * 20)
