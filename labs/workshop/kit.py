@@ -23,6 +23,8 @@ FORMAT = 1
 MANIFEST, CONSTRAINTS, WHEELS, SOURCE = "manifest.json", "constraints.txt", "wheels", "deployment-dilemma.tar.gz"
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = ("linux-x86_64", "linux-arm64", "macos-arm64", "macos-x86_64")
+NOTES = ("wheels", "pip", "requirements")
+"""What `.ci/install` reads in VENV/kit: where the wheels are, and what to install of them."""
 AGAIN = "copy the kit again from where it came from, or make it anew with 'make kit'"
 
 SYSTEMS = {"Linux": "linux", "Darwin": "macos"}
@@ -267,8 +269,8 @@ def requirements(constraints: str, missing: Iterable[str]) -> str:
 def prepare(kit: str, venv: Path, constraints: Path, machine: Machine) -> Path:
     """Check a kit for a machine and write down in `venv`/kit what to install; returns the folder of wheels. Raises Refusal."""
     notes = venv / "kit"
-    for old in notes.glob("*.txt"):
-        old.unlink()
+    for name in NOTES:
+        (notes / f"{name}.txt").unlink(missing_ok=True)
     if re.match(r"https?://", kit):
         from labs.workshop import fetching
 

@@ -46,6 +46,8 @@ def pack(folder: Path, kinds: Sequence[Kind], here: Layout, say: Say) -> Packed:
     """Make the kit in `folder`, over one that is there; wheels that are in it already are not fetched again. Raises Refusal."""
     _require_ours(folder)
     constraints = here.root / kit.CONSTRAINTS
+    notes: list[str] = []
+    commit = _commit(here.root, notes)
     say("Asking the index what there is ...")
     found = stock.packages(constraints)
     bench = Workbench(here.build / "kit", say)
@@ -62,8 +64,8 @@ def pack(folder: Path, kinds: Sequence[Kind], here: Layout, say: Say) -> Packed:
     pip = stock.pip_wheel(wheels)
     (folder / kit.CONSTRAINTS).write_text(stock.with_digests(constraints.read_text("utf-8"), built.values()), "utf-8")
 
-    notes = [_missing(shelf) for shelf in shelves if shelf.missing]
-    commit = _source(folder / kit.SOURCE, here.root, notes)
+    notes += [_missing(shelf) for shelf in shelves if shelf.missing]
+    _source(folder / kit.SOURCE, here.root)
     _book(folder / "site", here, notes)
     _notebooks(folder / "notebooks", here)
     _slides(folder / "slides", here.build / "slides", notes)
@@ -113,26 +115,28 @@ def _missing(shelf: Shelf) -> str:
     )
 
 
-def _source(archive: Path, root: Path, notes: list[str]) -> str:
-    """Write the last commit's files; returns the commit."""
-    archive.unlink(missing_ok=True)
+def _commit(root: Path, notes: list[str]) -> str:
+    """The commit whose files go into the kit. Raises Refusal where there is none, or its constraints are not the ones here."""
     commit = _git(root, "rev-parse", "--short=12", "HEAD")
     if commit is None:
         raise Refusal(
             "the course's source goes into the kit from git, and this folder is no clone; 'git clone' it, then 'make kit'",
             NOT_READY,
         )
-    if _git(root, "archive", "--format=tar.gz", f"--prefix={FOLDER}/", "-o", str(archive.resolve()), "HEAD") is None:
-        raise Refusal("'git archive' did not write the course's source; is the disk full?", NOT_READY)
-    if _git(root, "status", "--porcelain", "--untracked-files=no"):
-        notes.append(f"What is changed here and not committed is not in {archive.name}.")
-    committed = _git(root, "show", f"HEAD:{kit.CONSTRAINTS}")
-    if committed is not None and committed != (root / kit.CONSTRAINTS).read_text("utf-8").strip():
+    if _git(root, "status", "--porcelain", "--", kit.CONSTRAINTS):
         raise Refusal(
             f"{kit.CONSTRAINTS} is changed and not committed, so the kit's wheels would not fit the kit's source; commit it first",
             NOT_READY,
         )
+    if _git(root, "status", "--porcelain", "--untracked-files=no"):
+        notes.append(f"What is changed here and not committed is not in {kit.SOURCE}.")
     return commit
+
+
+def _source(archive: Path, root: Path) -> None:
+    archive.unlink(missing_ok=True)
+    if _git(root, "archive", "--format=tar.gz", f"--prefix={FOLDER}/", "-o", str(archive.resolve()), "HEAD") is None:
+        raise Refusal("'git archive' did not write the course's source; is the disk full?", NOT_READY)
 
 
 def _git(root: Path, *arguments: str) -> str | None:
