@@ -58,23 +58,26 @@ class Somebody:
     """A browser, or a terminal, in the room: cookies of its own."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url, self.requests = url, 0
         self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))  # an address in numbers
 
     async def post(self, call: str, body: object = None, **more: Any) -> tuple[int, dict[str, Any]]:
         """Status and answer of a call."""
         given = more if "data" in more else {"json": {} if body is None else body} | more
+        self.requests += 1
         async with self.http.post(f"{self.url}api/{call}", **given) as answer:
             said = await answer.json() if answer.content_type == "application/json" else {"text": await answer.text()}
             return answer.status, said
 
     async def get(self, path: str, **more: Any) -> tuple[int, str]:
         """Status and text of a page."""
+        self.requests += 1
         async with self.http.get(f"{self.url}{path}", **more) as answer:
             return answer.status, await answer.text()
 
     async def state(self, path: str = "api/state") -> dict[str, Any]:
         """A view as it is now."""
+        self.requests += 1
         async with self.http.get(f"{self.url}{path}") as answer:
             assert answer.status == 200, await answer.text()
             said: dict[str, Any] = await answer.json()
