@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from labs import terminal
-from labs.check import feedback, log, room
+from labs.check import commands, feedback, log, room
 from labs.check.room import Joined
 from labs.cloud.state import ServerRecord
 from labs.errors import FALSE, NOT_READY, USAGE, Refusal
@@ -151,6 +151,15 @@ def test_a_check_in_a_notebook_tells_the_room_and_one_that_is_graded_does_not(
 
     with_server(tmp_path / "room", work)
     assert "0 of" in capsys.readouterr().out
+
+
+def test_lab_check_tells_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, object]] = []
+    monkeypatch.setattr(commands.cloud, "connect", lambda **_: "a cloud")
+    monkeypatch.setattr(commands, "_look", lambda *_: REPORT)
+    monkeypatch.setattr(room, "tell", lambda slug, report: told.append((slug, report)))
+    CliRunner().invoke(commands.check, ["06", "--json"], standalone_mode=False)
+    assert told == [("06-squid", REPORT)]
 
 
 # -- lab room
