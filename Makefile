@@ -61,6 +61,10 @@ pdf: book ## print the book into _build/deployment-dilemma.pdf (needs Chromium o
 lighthouse: book ## Lighthouse on the site: scores, bytes and times beside the bars (needs Node, and Chromium or Chrome)
 	@$(BIN)/python -m labs.course lighthouse $(ARGS)
 
+.PHONY: slides
+slides: setup ## make the lessons' slides into _build/slides
+	@$(BIN)/python -m labs.workshop.slides $(ARGS)
+
 .PHONY: notebooks
 notebooks: setup ## write the students' copies of the labs into _build/notebooks
 	@$(BIN)/python -m labs.check.student
