@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
@@ -153,8 +155,17 @@ class Handler(MotoRequestHandler):
         self._unsent = self._unsent[sent:]
         return not self._unsent
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The time for a head, made once a second."""
+        return _dated(int(time.time() if timestamp is None else timestamp))
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing of ordinary requests."""
+
+
+@lru_cache(8)
+def _dated(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def framed(data: bytes) -> bytes:

@@ -34,6 +34,8 @@ from labs.targets.calling import Address
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 READ_AT_ONCE = 100  # what BatchGetItem takes
+LOOKED_AT = 4 * READ_AT_ONCE
+"""of many jobs, at a time: a look at all of ten thousand costs more than their answers"""
 WRITERS = 10
 """Items of one batch of messages, written side by side: BatchWriteItem takes no conditions, and one at a time a thousand jobs wait for each other."""
 
@@ -200,16 +202,20 @@ class Squid:
     def results(self, job_ids: Iterable[str], timeout_s: float = 900) -> Iterator[Answer]:
         """Yield each job's answer as it comes, in the order of their ends as far as polling can tell. Stops early when the time is up."""
         pending = list(dict.fromkeys(job_ids))
-        deadline, pause_s = time.monotonic() + timeout_s, FIRST_PAUSE_S
+        deadline, pause_s, turn = time.monotonic() + timeout_s, FIRST_PAUSE_S, 0
         while pending:
-            ended = {answer.job_id: answer for answer in self._read(pending) if answer.is_final}
+            left_s = deadline - time.monotonic()
+            looked = pending if left_s <= 0 else _some(pending, turn)
+            ended = {answer.job_id: answer for answer in self._read(looked) if answer.is_final}
             yield from sorted(ended.values(), key=lambda answer: answer.finished_at or answer.queued_at)
             pending = [job_id for job_id in pending if job_id not in ended]
-            left_s = deadline - time.monotonic()
             if not pending or left_s <= 0:
                 return
+            turn += 1
+            if len(ended) == len(looked):
+                continue
             pause_s = FIRST_PAUSE_S if ended else min(LONGEST_PAUSE_S, pause_s * 1.5)
-            time.sleep(min(left_s, pause_s * random.uniform(0.8, 1.2)))
+            time.sleep(max(0.0, min(deadline - time.monotonic(), pause_s * random.uniform(0.8, 1.2))))
 
     def redrive(self) -> tuple[int, list[str]]:
         """Send the dead letters back to the queue; returns how many went, and why each of the others could not."""
@@ -349,6 +355,15 @@ class Squid:
             if answer.status == "QUARANTINED":
                 return "", answer.error
         return body, ""  # QUEUED, or WORKING under a claim that still holds or has expired: the worker knows what to do
+
+
+def _some(pending: Sequence[str], turn: int) -> Sequence[str]:
+    """Whose turn it is to be looked at: the oldest, which should end first, and of the others another part each time."""
+    if len(pending) <= LOOKED_AT:
+        return pending
+    oldest, others = pending[: LOOKED_AT // 2], pending[LOOKED_AT // 2 :]
+    parts = -(-len(others) // (LOOKED_AT // 2))
+    return [*oldest, *others[turn % parts :: parts]]
 
 
 def check(job: Job) -> None:

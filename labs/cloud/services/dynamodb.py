@@ -2,19 +2,18 @@
 
 What it cures in moto 5.2.5 (each cure has a test that fails once moto has it): a conditional write checks and writes in two steps, so
 that of two threads both may win (an idempotency key that two workers hold); time to live is stored and nothing is deleted; a table's name
-may be shorter than three characters; tables in use by a scan change under it. What may be written is `dynamodb_writes`' matter, streams
-that Lambda reads are `dynamodb_streams`'.
+may be shorter than three characters; tables in use by a scan change under it. What may be written is `dynamodb_writes`' matter, how
+expressions are read `dynamodb_expressions`', streams that Lambda reads are `dynamodb_streams`'.
 """
 
 import re
 import threading
 import time
-from decimal import Decimal, InvalidOperation
 from functools import wraps
 from typing import Any
 
 from labs.cloud.context import Context
-from labs.cloud.services import core, dynamodb_writes
+from labs.cloud.services import core, dynamodb_expressions, dynamodb_writes
 
 SWEEP_S_ON_AWS = 300.0
 """How often expired items are looked for. AWS says "within a few days"; it is usually minutes."""
@@ -52,6 +51,7 @@ def install(context: Context) -> None:
 
     context.patch(DynamoHandler, "create_table", create_table)
     dynamodb_writes.install(context)
+    dynamodb_expressions.install(context)
     stopping = threading.Event()
     context.on_close(stopping.set)
 
@@ -101,7 +101,7 @@ def is_expired(value: Any, now_s: float) -> bool:
     if value is None or value.type != "N":
         return False
     try:
-        at = Decimal(value.value)
-    except InvalidOperation:
+        at = float(value.value)  # seconds: exact where it matters, and a table has many
+    except ValueError:
         return False
     return now_s - TOO_OLD_S < at <= now_s

@@ -1,6 +1,7 @@
 """The client loses no job, sends no job's work twice, and says in one sentence what it will not do."""
 
 import json
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from labs.errors import Refusal
 from labs.squid import client
-from labs.squid.client import Job, Squid
+from labs.squid.client import Answer, Job, Squid
 from labs.targets import stacks
 from tests.labs.squid.conftest import MAX_RECEIVES, Line, model_error
 
@@ -162,6 +163,34 @@ def test_waiting_ends_with_what_is_known_and_the_job_goes_on(line: Line, squid: 
         squid.wait(job_id, timeout_s=0.3)
     work_off(line, line.new_worker())
     assert squid.wait(job_id, timeout_s=5).status == "DONE"
+
+
+def test_of_many_jobs_some_are_looked_at_at_a_time_and_each_has_its_turn(
+    line: Line, squid: Squid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "LOOKED_AT", 4)
+    ids = list(squid.submit_many(Job(f"Question {n}") for n in range(9)))
+    work_off(line, line.new_worker())
+    looked: list[int] = []
+    read = squid._read
+
+    def counted(these: Sequence[str]) -> Iterator[Answer]:
+        looked.append(len(these))
+        return read(these)
+
+    monkeypatch.setattr(squid, "_read", counted)
+    assert sorted(answer.job_id for answer in squid.results(ids, timeout_s=30)) == sorted(ids)
+    assert max(looked) <= 4
+    assert {job for turn in range(4) for job in client._some(ids, turn)} == set(ids)
+
+
+def test_when_the_time_is_up_every_job_has_been_looked_at(
+    line: Line, squid: Squid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "LOOKED_AT", 4)
+    ids = list(squid.submit_many(Job(f"Question {n}") for n in range(9)))
+    work_off(line, line.new_worker())
+    assert len(list(squid.results(ids, timeout_s=0))) == 9
 
 
 def test_results_come_as_they_end_and_the_missing_are_simply_not_among_them(line: Line, squid: Squid) -> None:
