@@ -73,13 +73,13 @@ DTYPES = [
 def _frame(kind: str, title: str, groups: str, without: str) -> str:
     return (
         f'<div class="dd-explorer" id="explorer" data-kind="{kind}" role="group" aria-label="{escape(title)}">'
-        f'<p class="x-verdict"></p><p class="x-said" role="status"></p>'
-        f'<figure class="x-figure"><div class="x-plot"></div></figure>'
-        f'<form class="x-form" autocomplete="off">{groups}</form>'
-        f'<div class="x-answer"><p class="x-caption"></p><div class="x-notes"></div><details class="x-table"><summary>The figures behind this picture</summary>'
+        f'<p class="x-verdict pst-js-only"></p><p class="x-said" role="status"></p>'
+        f'<figure class="x-figure pst-js-only"><div class="x-plot"></div></figure>'
+        f'<form class="x-form pst-js-only" autocomplete="off">{groups}</form>'
+        f'<div class="x-answer pst-js-only"><p class="x-caption"></p><div class="x-notes"></div><details class="x-table"><summary>The figures behind this picture</summary>'
         f'<div class="x-scroll" role="region" aria-label="Figures" tabindex="0"></div></details>'
         f'<p class="x-buttons"><button type="button" class="x-reset">Start again</button></p></div>'
-        f'<p class="x-no-script">{without}</p></div>'
+        f'<noscript><p class="x-no-script">{without}</p></noscript></div>'
     )
 
 
