@@ -34,6 +34,7 @@ from labs.bench.summary import summarise
 from labs.bench.where import Clouds, Options, Place
 from labs.bench.workload import Offered, Workload, build
 from labs.errors import FALSE, NOT_READY, USAGE, Refusal
+from labs.spread.options import SCHEDULER
 from labs.targets.commands import AwsCommand
 
 CALIBRATE = "--calibrate"
@@ -176,6 +177,7 @@ class Bench(AwsCommand):
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share the load."
 )
+@SCHEDULER
 @click.option("--timeout", type=above_0, default=120.0, show_default=True, help="Seconds for one answer.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--objective-ttft-ms", type=above_0, help="Goodput counts requests within it.")
@@ -207,6 +209,7 @@ def bench(names: tuple[str, ...], **asked: Any) -> int:
     lab bench --openai-url http://127.0.0.1:8000 --model llama --arrival ramp --rate 1 --rate-to 40
     lab bench --bedrock-model amazon.nova-lite-v1:0 --concurrency 8 --requests 64 --json
     lab bench --all --through squid
+    lab bench --openai-url http://10.0.0.7:8000 --model llama --rate 2000 --scheduler tcp://10.0.0.5:8786
     lab bench --calibrate run.jsonl --model llama-3.1-8b --hardware ml.g5.2xlarge
     """
     if asked["json_"] in targets.TARGETS:
@@ -214,6 +217,8 @@ def bench(names: tuple[str, ...], **asked: Any) -> int:
     quiet = asked["json_"] == STDOUT
     if asked["push"] and not asked["through"]:
         raise Refusal("--push listens to the queue's answers: say --through squid too", USAGE)
+    if asked["scheduler"] is not None:
+        asked |= _spread(asked)
     if asked["everything_"]:
         return _everything(names, asked, quiet)
     if asked["rates"]:
@@ -244,6 +249,18 @@ def bench(names: tuple[str, ...], **asked: Any) -> int:
             break
     _emit(summaries, asked["json_"])
     return status
+
+
+def _spread(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The workers of a scheduler in the place of our own processes, as long as the command runs."""
+    from labs.spread import cluster
+
+    context = click.get_current_context()
+    source = context.get_parameter_source("workers")
+    if source is not None and source.name == "COMMANDLINE":
+        raise Refusal("--workers is for this machine; the workers of a --scheduler are started with it", USAGE)
+    workers = context.with_resource(cluster.connect(asked["scheduler"]))
+    return {"spread": workers, "workers": len(workers.there())}
 
 
 def _offered(asked: Mapping[str, Any]) -> Offered:
@@ -315,12 +332,17 @@ def _run(place: Place, offered: Offered, work: Workload, asked: Mapping[str, Any
         price=price.as_dict() if (price := place.price()) else None,
         objective=_objective(asked) or None,
     )
+    more: dict[str, Any] = {}
+    if asked.get("spread") is not None:
+        from labs.bench.spread_crew import spread
+
+        more["gather"] = spread(asked["spread"], place, real=asked["real"])
     records: Path | None = asked["records"]
     if records is not None and several:
         records = records.with_stem(f"{records.stem}-{re.sub('[^A-Za-z0-9.-]+', '-', place.name)}")
     with Progress(terminal.err, place.name, work.expected(), work.duration_s) as progress:
         return measure(
-            header, work, place.endpoint, only_loopback=place.only_loopback, record_to=records, watch=progress
+            header, work, place.endpoint, only_loopback=place.only_loopback, record_to=records, watch=progress, **more
         )
 
 

@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,12 +46,24 @@ READY_S = 120.0
 
 
 @dataclass
-class _Worker:
+class Worker:
+    """One process that sends requests, here or elsewhere."""
+
     number: int
-    process: "subprocess.Popen[bytes]"
     incoming: Unpacker = field(default_factory=Unpacker)
     quality: WorkerQuality | None = None
     gone: bool = False
+    offset_s: float = 0.0
+    """from our monotonic clock to its own"""
+    place: str = ""
+    """where it is, when it is not one of our own processes"""
+    start_within_ms: float | None = None
+    """how well its clock is known; None: it is ours"""
+
+
+@dataclass
+class _Child(Worker):
+    process: "subprocess.Popen[bytes] | None" = None
 
 
 @dataclass
@@ -63,29 +76,6 @@ class Outcome:
     """why records could no longer be written"""
 
 
-def measure(
-    header: Header,
-    work: Workload,
-    endpoint: Endpoint,
-    *,
-    only_loopback: bool,
-    record_to: Path | None = None,
-    watch: Callable[[float, list[Record]], None] = lambda elapsed_s, new: None,  # noqa: ARG005
-) -> Outcome:
-    """Run it. `watch` is called with what is new, a few times a second.
-
-    Raises Refusal when it cannot begin. Ctrl-C, a full disk and a worker that dies end it early, and what there is is kept.
-    """
-    file = _open(record_to) if record_to else None
-    try:
-        with _Crew(header, work, endpoint, only_loopback) as crew:
-            return _listen(crew, header, work, file, watch)
-    finally:
-        if file is not None:
-            with suppress(OSError):
-                file.close()
-
-
 def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("wb", buffering=0)
@@ -93,12 +83,55 @@ def _open(path: Path) -> IO[bytes]:
         raise Refusal(f"the records cannot be written to {path}: {error.strerror}", NOT_READY) from None
 
 
-class _Crew:
-    """The worker processes."""
+class Crew(ABC):
+    """The workers of a run; a context, at whose end they have ended."""
+
+    head_start_s = HEAD_START_S
+    workers: Sequence[Worker]
+
+    @abstractmethod
+    def say(self, worker: Worker, frame: Any) -> None:
+        """Tell a worker something."""
+
+    @abstractmethod
+    def frames(self, timeout_s: float) -> Iterator[tuple[Worker, Any]]:
+        """What has been said, after at most so long."""
+
+    @abstractmethod
+    def death(self, worker: Worker) -> str:
+        """How a worker ended that did not come to its end."""
+
+    @abstractmethod
+    def __enter__(self) -> "Crew": ...
+
+    @abstractmethod
+    def __exit__(self, *_: object) -> None: ...
+
+    def agree(self) -> None:  # noqa: B027 - processes of one machine have nothing to agree on
+        """Just before the start: whatever must be known for all to mean the same moment."""
+
+    def stop(self) -> None:
+        """Tell every worker to send nothing more."""
+        for worker in self.workers:
+            if not worker.gone:
+                self.say(worker, "stop")
+
+    @property
+    def here(self) -> bool:
+        """Is any worker still speaking?"""
+        return not all(worker.gone for worker in self.workers)
+
+
+Gather = Callable[[Header, Workload, Endpoint, bool], Crew]
+"""Makes a run's workers: the last is whether AWS must be on this machine."""
+
+
+class _Crew(Crew):
+    """Processes of our own."""
 
     def __init__(self, header: Header, work: Workload, endpoint: Endpoint, only_loopback: bool) -> None:
         self._selector = selectors.DefaultSelector()
-        self.workers: list[_Worker] = []
+        self.workers: list[_Child] = []
         for n in range(header.workers):
             # A session of its own keeps the terminal's Ctrl-C from it: it is told to stop, and then has something to tell.
             process = subprocess.Popen(
@@ -108,29 +141,24 @@ class _Crew:
                 start_new_session=True,
                 cwd=Path(__file__).parents[2],
             )
-            worker = _Worker(n, process)
+            worker = _Child(n, process=process)
             self.workers.append(worker)
             assert process.stdout is not None
             self._selector.register(process.stdout, selectors.EVENT_READ, worker)
             self.say(worker, Plan(Part(n, header.workers, work, header.timeout_s), endpoint, only_loopback))
 
-    def say(self, worker: _Worker, frame: Any) -> None:
+    def say(self, worker: Worker, frame: Any) -> None:
         """Tell a worker something."""
-        assert worker.process.stdin is not None
+        stdin = _process(worker).stdin
+        assert stdin is not None
         with suppress(BrokenPipeError):
-            worker.process.stdin.write(pack(frame))
-            worker.process.stdin.flush()
+            stdin.write(pack(frame))
+            stdin.flush()
 
-    def stop(self) -> None:
-        """Tell every worker to send nothing more."""
-        for worker in self.workers:
-            if not worker.gone:
-                self.say(worker, "stop")
-
-    def frames(self, timeout_s: float) -> Iterator[tuple[_Worker, Any]]:
+    def frames(self, timeout_s: float) -> Iterator[tuple[Worker, Any]]:
         """What has been said, after at most so long."""
         for key, _ in self._selector.select(timeout_s):
-            worker: _Worker = key.data
+            worker: Worker = key.data
             data = os.read(key.fd, 1 << 18)
             if data:
                 for frame in worker.incoming.feed(data):
@@ -139,31 +167,69 @@ class _Crew:
                 self._selector.unregister(key.fileobj)
                 worker.gone = True
 
-    @property
-    def here(self) -> bool:
-        """Is any worker still speaking?"""
-        return not all(worker.gone for worker in self.workers)
+    def death(self, worker: Worker) -> str:
+        """By its exit status, or by the signal that ended it."""
+        process = _process(worker)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1.0 if worker.gone else 0.0)
+        status = process.poll()
+        how = "did not come to its end" if status is None else f"ended with status {status}"
+        if status is not None and status < 0:
+            how = f"was killed ({signal.Signals(-status).name})"
+        return how
 
     def __enter__(self) -> "_Crew":
         return self
 
     def __exit__(self, *_: object) -> None:
         for worker in self.workers:
-            assert worker.process.stdin is not None
+            stdin = _process(worker).stdin
+            assert stdin is not None
             with suppress(BrokenPipeError):
-                worker.process.stdin.close()
+                stdin.close()
         for worker in self.workers:
+            process = _process(worker)
             try:
-                worker.process.wait(LAST_WORDS_S)
+                process.wait(LAST_WORDS_S)
             except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
-            assert worker.process.stdout is not None
-            worker.process.stdout.close()
+                process.kill()
+                process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
         self._selector.close()
 
 
-def _ready(crew: _Crew) -> None:
+def _process(worker: Worker) -> "subprocess.Popen[bytes]":
+    assert isinstance(worker, _Child)
+    assert worker.process is not None
+    return worker.process
+
+
+def measure(
+    header: Header,
+    work: Workload,
+    endpoint: Endpoint,
+    *,
+    only_loopback: bool,
+    record_to: Path | None = None,
+    watch: Callable[[float, list[Record]], None] = lambda elapsed_s, new: None,  # noqa: ARG005
+    gather: Gather = _Crew,
+) -> Outcome:
+    """Run it. `watch` is called with what is new, a few times a second; `gather` makes the workers, processes of our own unless it is given.
+
+    Raises Refusal when it cannot begin. Ctrl-C, a full disk and a worker that dies end it early, and what there is is kept.
+    """
+    file = _open(record_to) if record_to else None
+    try:
+        with gather(header, work, endpoint, only_loopback) as crew:
+            return _listen(crew, header, work, file, watch)
+    finally:
+        if file is not None:
+            with suppress(OSError):
+                file.close()
+
+
+def _ready(crew: Crew) -> None:
     """Wait for every worker's endpoint to be open. Raises Refusal with the first reason why one is not."""
     waiting = {worker.number for worker in crew.workers}
     deadline = now() + READY_S
@@ -174,22 +240,21 @@ def _ready(crew: _Crew) -> None:
             waiting.discard(worker.number)
         for worker in crew.workers:
             if worker.gone and worker.number in waiting:
-                raise Refusal(
-                    f"worker {worker.number} died before it began (status {worker.process.wait()})", NOT_READY
-                )
+                raise Refusal(f"worker {worker.number} died before it began: it {crew.death(worker)}", NOT_READY)
     if waiting:
         raise Refusal(f"{len(waiting)} workers were not ready after {READY_S:g} s", NOT_READY)
 
 
 def _listen(
-    crew: _Crew,
+    crew: Crew,
     header: Header,
     work: Workload,
     file: IO[bytes] | None,
     watch: Callable[[float, list[Record]], None],
 ) -> Outcome:
     _ready(crew)
-    start = now() + HEAD_START_S
+    crew.agree()
+    start = now() + crew.head_start_s
     wall_then, monotonic_then = time.time(), now()
     records: list[Record] = []
     interrupted, full = False, ""
@@ -211,15 +276,15 @@ def _listen(
     if full:
         return Outcome(Run(header, ()), full=full)
     for worker in crew.workers:
-        crew.say(worker, start)
+        crew.say(worker, start + worker.offset_s)
     while crew.here and now() < give_up_at:
         try:
             new: list[Record] = []
             for worker, frame in crew.frames(0.1):
                 if frame[0] == "rows":
-                    new += [_record(row, start, work, worker.number) for row in frame[1]]
+                    new += [_record(row, start + worker.offset_s, work, worker.number) for row in frame[1]]
                 elif frame[0] == "end":
-                    worker.quality = frame[1]
+                    worker.quality = replace(frame[1], place=worker.place, start_within_ms=worker.start_within_ms)
             if new:
                 records += new
                 write(b"".join(map(record_line, new)))
@@ -232,7 +297,7 @@ def _listen(
             give_up_at = now() + LAST_WORDS_S
     records.sort(key=lambda record: record.id)
     died = [worker.number for worker in crew.workers if worker.quality is None]
-    reasons = [_death(crew.workers[n]) for n in died]
+    reasons = [f"worker {n} {crew.death(crew.workers[n])}: the requests it had in flight are lost" for n in died]
     qualities = tuple(worker.quality for worker in crew.workers if worker.quality is not None)
     quality = replace(
         judge(records, qualities, reasons, finished=not (died or interrupted or full)),
@@ -240,14 +305,6 @@ def _listen(
     )
     write(quality_line(quality))
     return Outcome(Run(header, tuple(records), quality), interrupted, full)
-
-
-def _death(worker: _Worker) -> str:
-    status = worker.process.poll()
-    how = "did not come to its end" if status is None else f"ended with status {status}"
-    if status is not None and status < 0:
-        how = f"was killed ({signal.Signals(-status).name})"
-    return f"worker {worker.number} {how}: the requests it had in flight are lost"
 
 
 def _record(row: tuple[Any, ...], start: float, work: Workload, worker: int) -> Record:

@@ -126,6 +126,10 @@ class WorkerQuality:
     longest_stall_ms: float
     stalled_s: float = 0.0
     """all of them together"""
+    place: str = ""
+    """the worker's address at its scheduler; empty for a process of the command's own"""
+    start_within_ms: float | None = None
+    """how well its clock, and so its start, was known; None: it had the command's own clock"""
 
     @property
     def cpu_share(self) -> float:

@@ -43,6 +43,13 @@ def show(summary: Mapping[str, Any], outcome: Outcome, place: Place) -> None:
         cpu = ", ".join(f"{100 * worker.cpu_share:.0f} %" for worker in quality.workers)
         late = f"p99 {max(lags):.2f} ms late, " if lags else ""
         facts.append(("the client itself", f"{late}{cpu} of a core"))
+        within = [worker.start_within_ms for worker in quality.workers if worker.start_within_ms is not None]
+        if within:
+            facts.append(("spread over", f"{len(within)} workers, started together within {max(within):.2f} ms"))
+            facts += [
+                (f"worker {worker.worker}", f"{worker.place}, p99 {worker.lag_ms['p99'] or 0.0:.2f} ms late")
+                for worker in quality.workers
+            ]
     terminal.table("", ("what", "value"), facts)
     for reason in summary["invalid"]:
         terminal.say(f"[bold red]This run does not count:[/] {escape(reason)}.")

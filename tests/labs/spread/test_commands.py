@@ -18,9 +18,17 @@ import pytest
 from click.testing import CliRunner
 
 from labs import terminal
-from labs.spread.cluster import connect
+from labs.bench import spread_crew
+from labs.bench.crew import Outcome, measure
+from labs.bench.endpoints.openai import OpenAi
+from labs.bench.records import Header, Record, read
+from labs.bench.where import Place
+from labs.errors import Refusal
+from labs.spread import clocks
+from labs.spread.cluster import Workers, connect
 from quizzes.cli import cli as quiz
 from quizzes.marking import keys, spreading
+from tests.labs.bench.kit import a_workload, fake_server
 from tests.labs.check.handed_in import FIRST_TASK, cheat, notebook, save
 from tests.labs.spread.conftest import ROOT, Up
 from tests.quizzes.test_grade import RIGHT, TRIAL, answered, text
@@ -183,3 +191,103 @@ def test_marking_without_its_scheduler_says_so(tmp_path: Path, capsys: pytest.Ca
     assert terminal.run(quiz, "quiz", ["grade", str(tmp_path), "--scheduler", "tcp://127.0.0.1:9"]) == 3
     assert "no scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
     assert not [*tmp_path.iterdir()]
+
+
+def measured(workers: Workers, url: str, **more: Any) -> Outcome:
+    endpoint = OpenAi(url, "fake")
+    place = Place("fake", endpoint, url, "measured", "", only_loopback=False)
+    header = Header({"name": "fake"}, {}, "open", "measured", workers=len(workers.there()), timeout_s=20)
+    work = a_workload(arrival="poisson", rate_per_s=60, duration_s=1.5)
+    gather = spread_crew.spread(workers, place, real=False)
+    return measure(header, work, endpoint, only_loopback=False, gather=gather, **more)
+
+
+@pytest.fixture
+def far_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if this machine were none of the workers', and what is measured none that is here alone."""
+    monkeypatch.setattr(clocks, "_machine", lambda: "elsewhere")
+    monkeypatch.setattr(spread_crew, "is_loopback_url", lambda _: False)
+
+
+@pytest.mark.usefixtures("far_away")
+def test_one_schedule_is_spread_over_workers_with_one_start(two_workers: Up, tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    with (
+        fake_server("--ttft-ms", "20", "--token-ms", "2", "--tokens", "5") as server,
+        connect(two_workers.address) as workers,
+    ):
+        places = [worker.address for worker in workers.there()]
+        outcome = measured(workers, server.url, record_to=file)
+        offsets = clocks.measure(workers)
+    run, quality = outcome.run, outcome.run.quality
+    due = a_workload(arrival="poisson", rate_per_s=60, duration_s=1.5).due_s
+    assert due is not None
+    assert quality is not None
+    assert [record.intended_s for record in run.records] == pytest.approx([*due])
+    assert [record.worker for record in run.records] == [record.id % 2 for record in run.records]
+    assert all(record.ok and len(record.token_s) == 5 for record in run.records)
+    assert quality.finished
+    assert [worker.place for worker in quality.workers] == places
+    assert all(worker.start_within_ms is not None and 0 < worker.start_within_ms < 1000 for worker in quality.workers)
+    assert all(worker.lag_ms["p99"] is not None for worker in quality.workers)
+    assert all(abs(offset.seconds) <= offset.within_s for offset in offsets.values())  # in truth it is one clock
+    assert read(file).quality == quality
+
+
+@pytest.mark.usefixtures("far_away")
+def test_a_worker_lost_while_measuring_is_named_and_the_others_records_stand(two_workers: Up, tmp_path: Path) -> None:
+    killed: list[str] = []
+    with fake_server("--tokens", "5") as server, connect(two_workers.address) as workers:
+        assert until(lambda: len(workers.there()) == 2)
+        pids = workers.everywhere(os.getpid)
+
+        def kill_one(elapsed_s: float, new: list[Record]) -> None:
+            if not killed and elapsed_s > 0.3 and new:
+                killed.append(workers.there()[1].address)
+                os.kill(pids[killed[0]], signal.SIGKILL)
+
+        outcome = measured(workers, server.url, record_to=tmp_path / "run.jsonl", watch=kill_one)
+        assert until(lambda: len(workers.there()) == 2)
+    quality = outcome.run.quality
+    assert quality is not None
+    assert not quality.valid
+    assert not quality.finished
+    assert f"worker 1 ({killed[0]}) was lost" in quality.reasons[0]
+    assert [worker.worker for worker in quality.workers] == [0]
+    of_first = [record for record in outcome.run.records if record.worker == 0]
+    assert len(of_first) == quality.workers[0].requests
+    assert all(record.ok for record in of_first)
+    assert read(tmp_path / "run.jsonl").quality == quality
+
+
+def test_what_is_on_this_machine_alone_is_not_asked_for_elsewhere(
+    two_workers: Up, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clocks, "_machine", lambda: "elsewhere")
+    with connect(two_workers.address) as workers:
+        with pytest.raises(
+            Refusal, match=r"fake answers at http://127\.0\.0\.1:9, on this machine alone, and the worker tcp://"
+        ):
+            measured(workers, "http://127.0.0.1:9")
+
+
+def test_a_key_does_not_travel_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    place = Place("theirs", OpenAi("https://example.invalid", "m"), "https://example.invalid", "measured", "", False)
+    with pytest.raises(
+        Refusal, match=r"your credentials for theirs would travel to tcp://10\.0\.0\.5:8786 in the clear"
+    ) as why:
+        spread_crew.spread(Workers("tcp://10.0.0.5:8786", None), place, real=False)
+    assert "sk-secret" not in str(why.value)
+
+
+def test_the_command_offers_its_load_from_workers(two_workers: Up) -> None:
+    with fake_server("--tokens", "3") as server:
+        running = lab(
+            "bench", "--openai-url", server.url, "--model", "m", "--rate", 20, "--duration", 1, "--scheduler", two_workers.address, "--json"
+        )  # fmt: skip
+        said, why = running.communicate()
+    assert running.returncode == 0, why
+    workers = json.loads(said)["workers"]
+    assert len({worker["place"] for worker in workers}) == 2
+    assert [worker["start_within_ms"] for worker in workers] == [0.0, 0.0]  # they have our clock
