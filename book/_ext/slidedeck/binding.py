@@ -10,6 +10,8 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
+USED = ("LICENSE", "dist/reset.css", "dist/reveal.css", "dist/reveal.js", "plugin/notes")
+"""Of reveal.js; the rest (themes, mathematics, code colours) would only make the decks large."""
 WEB = Path(__file__).parent / "web"
 SETTINGS = {
     "extensions": ["myst_parser", "sphinx_revealjs", "labs.facts.sphinx", "slidedeck"],
@@ -24,7 +26,6 @@ SETTINGS = {
     "revealjs_style_theme": "slides.css",
     "revealjs_css_files": ["tokens.css"],
     "revealjs_js_files": [("slides.js", {"loading_method": "defer"})],
-    "revealjs_script_files": ["revealjs/dist/reveal.js"],
     "revealjs_script_plugins": [{"src": "revealjs/plugin/notes/notes.js", "name": "RevealNotes"}],
     "revealjs_use_section_ids": False,
     "revealjs_script_conf": {
@@ -68,4 +69,15 @@ def bind(source: Path, out: Path) -> str:
             freshenv=True,
         )
         app.build(force_all=True)
+    _keep_what_is_used(out / "_static" / "revealjs")
     return warnings.getvalue()
+
+
+def _keep_what_is_used(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder comes before it
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif not name.startswith(USED):
+            path.unlink()
