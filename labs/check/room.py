@@ -130,7 +130,7 @@ def post(url: str, call: str, body: Mapping[str, Any], limit_s: float = 5.0) -> 
             raise ValueError
     except (OSError, HTTPException) as gone:
         raise Refusal(
-            f"the room {url} does not answer ({_why(gone)}); is this machine in its network, and is the server up?",
+            f"the room {url} does not answer ({_why(gone)}): this machine is not in its network, or the server is not up",
             NOT_READY,
         ) from None
     except (ValueError, RecursionError):

@@ -66,9 +66,9 @@ def export(
     lessons = [] if form != "scorm" else scorm.of_form(key) if key else scorm.of_bank(slugs, where)
     exported = [] if form == "scorm" else gather.items(slugs, where)
     path = output or (room.home() if form == "room" else Path(f"deployment-dilemma{ENDINGS[form]}"))
-    sheet = poll.rows(exported) if form in ("csv", "xlsx", "room") else []
+    sheet = poll.rows(exported) if form in ("csv", "xlsx") else []
     asked = sum(len(lesson.items) for lesson in lessons) or len(exported)
-    written = len(sheet) if form in ("csv", "xlsx", "room") else asked
+    written = len(room.polls(exported)) if form == "room" else len(sheet) if form in ("csv", "xlsx") else asked
     if not written:
         raise Refusal("there is no question for this format in these quizzes", USAGE)
     try:
@@ -95,5 +95,10 @@ def export(
     if as_json:
         terminal.emit_json({"format": form, "path": str(path), "items": written, "left_out": left_out})
         return
-    terminal.say(f"{written} questions in {path}." + (f" {left_out} left out: a poll asks for one or several answers, no order, pairs or number." if left_out else ""))  # fmt: skip
+    takes = (
+        "one or several answers, or a number; no order and no pairs"
+        if form == "room"
+        else "one or several answers, no order, pairs or number"
+    )
+    terminal.say(f"{written} questions in {path}." + (f" {left_out} left out: a poll asks for {takes}." if left_out else ""))  # fmt: skip
     terminal.say(NEXT[form])

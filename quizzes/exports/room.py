@@ -2,8 +2,8 @@
 
     text = room.document(gather.items(["06-squid"]))
 
-Only questions with one or several answers: a room chooses with its thumbs. Options stand in the one fixed order that exports have, since
-everybody talks about the same "B".
+Questions with one or several answers, and those that ask for a number: a room answers with its thumbs. Options stand in the one fixed order
+that exports have, since everybody talks about the same "B"; a number's right value and its mistakes stand by their size.
 """
 
 import json
@@ -15,7 +15,8 @@ from typing import Any
 from quizzes import attempts, bank
 from quizzes.exports.gather import Exported, shown_order
 from quizzes.exports.poll import plain_text
-from quizzes.model import Multiple, Option, Single
+from quizzes.figures import readable
+from quizzes.model import Multiple, Numeric, Option, Single
 from quizzes.text import block_html, inline_html
 
 FORMAT = "deployment-dilemma-polls/1"
@@ -37,7 +38,7 @@ def write(exported: Sequence[Exported], path: Path) -> None:
 def polls(exported: Sequence[Exported], beliefs: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
     """One object for each question that can be asked; `beliefs`: misconception → the sentence, the bank's unless given."""
     known = bank.misconceptions() if beliefs is None else beliefs
-    return [_poll(one, one.item, known) for one in exported if isinstance(one.item, Single | Multiple)]
+    return [_poll(one, one.item, known) for one in exported if isinstance(one.item, Single | Multiple | Numeric)]
 
 
 def document(exported: Sequence[Exported], beliefs: Mapping[str, str] | None = None) -> str:
@@ -45,9 +46,8 @@ def document(exported: Sequence[Exported], beliefs: Mapping[str, str] | None = N
     return json.dumps({"format": FORMAT, "polls": polls(exported, beliefs)}, ensure_ascii=False, indent=1) + "\n"
 
 
-def _poll(one: Exported, item: Single | Multiple, known: Mapping[str, str]) -> dict[str, Any]:
-    by_id = {option.id: option for option in item.options}
-    return {
+def _poll(one: Exported, item: Single | Multiple | Numeric, known: Mapping[str, str]) -> dict[str, Any]:
+    asked: dict[str, Any] = {
         "id": item.id,
         "quiz": one.quiz,
         "quiz_title": one.quiz_title,
@@ -59,8 +59,34 @@ def _poll(one: Exported, item: Single | Multiple, known: Mapping[str, str]) -> d
         "case_html": _unlinked(block_html(one.scenario)) if one.scenario else "",
         "stem_html": _unlinked(block_html(item.stem)),
         "criterion_html": _unlinked(inline_html(item.criterion)),
-        "options": [_option(by_id[name], known) for name in shown_order(item)],
     }
+    if isinstance(item, Numeric):
+        return asked | {"unit": item.unit, "tolerance": item.key().tolerance, "options": _values(item, known)}
+    by_id = {option.id: option for option in item.options}
+    return asked | {"options": [_option(by_id[name], known) for name in shown_order(item)]}
+
+
+def _values(item: Numeric, known: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The right value and the mistakes' values, by size: their order and their ids say nothing."""
+    found = [(float(mistake.value), mistake.why, mistake.misconception) for mistake in item.mistakes]
+    found.append((item.key().answer, item.why, ""))
+    return [
+        {
+            "id": f"v{place}",
+            "html": inline_html(f"{readable(value)} {item.unit}"),
+            "text": f"{readable(value)} {item.unit}",
+            "value": value,
+            "correct": not name,
+            "why_html": _unlinked(inline_html(why)),
+            "misconception": name,
+            "belief": _belief(name, known),
+        }
+        for place, (value, why, name) in enumerate(sorted(found))
+    ]
+
+
+def _belief(name: str, known: Mapping[str, str]) -> str:
+    return known.get(name, name.replace("-", " "))
 
 
 def _option(option: Option, known: Mapping[str, str]) -> dict[str, Any]:
@@ -72,7 +98,7 @@ def _option(option: Option, known: Mapping[str, str]) -> dict[str, Any]:
         "correct": option.correct,
         "why_html": _unlinked(inline_html(option.why)),
         "misconception": name,
-        "belief": known.get(name, name.replace("-", " ")),
+        "belief": _belief(name, known),
     }
 
 

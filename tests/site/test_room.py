@@ -15,7 +15,7 @@ from labs.workshop import room as rooms
 from labs.workshop.live import polls
 from labs.workshop.live.journal import Journal
 from labs.workshop.live.routes import LIVE, digest
-from tests.labs.workshop.live_kit import code, poll
+from tests.labs.workshop.live_kit import code, number_poll, poll
 from tests.site.test_accessibility import violations
 
 expect.set_options(timeout=30_000)  # what comes, comes at once; a busy machine takes its time
@@ -193,6 +193,29 @@ def test_several_answers_are_as_many_as_asked_and_may_be_changed(server: RoomSer
     expect(page.locator(".kept")).to_be_visible()
     server.shut(key=True)
     assert server.journal.room.rounds[0].counts == {"a": 1, "b": 1}
+
+
+def test_a_number_is_typed_and_shown_as_what_it_stands_for(server: RoomServer, visit: Open) -> None:
+    server.do(lambda journal: journal.room.open(number_poll()))
+    page, wall = joined(visit(server.url)), visit(f"{server.url}wall", PROJECTOR)
+    expect(wall.locator("#asked")).to_contain_text("A number, in MB.")
+    field = page.get_by_label("What is on the bill?")
+    field.fill("2,5")
+    page.keyboard.press("Enter")
+    expect(page.locator(".answers .problem")).to_have_text("'2,5' is no number; write it as 1234.5.")
+    assert violations(page) == []
+    field.fill("2.5 MB")
+    page.keyboard.press("Enter")
+    expect(page.locator(".kept")).to_have_text("Your answer is counted.")
+    assert "5.5" not in page.content() + wall.content()
+    server.shut(key=True)
+    for shown in (page, wall):
+        row = shown.locator(".results li", has_text="Because of 2.5.")
+        expect(row).to_contain_text("1 · 100 %")
+        expect(row).to_contain_text("Behind it: Only input tokens are on the bill.")
+        expect(shown.locator(".results li").last).to_contain_text("another number")
+    expect(page.locator(".results")).to_contain_text("Your answer: 2.5 MB")
+    assert violations(page) == []
 
 
 def test_what_is_chosen_stays_while_others_answer_and_while_the_server_is_away(server: RoomServer, visit: Open) -> None:

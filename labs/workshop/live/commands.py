@@ -77,7 +77,7 @@ def status(as_json: bool) -> int:
     if as_json:
         terminal.emit_json({"url": mine.url, "name": said.get("name", mine.name), "answers": not problem, "problem": problem})  # fmt: skip
     elif problem:
-        terminal.say(escape(f"{mine.url}: {problem}."))
+        terminal.say(escape(f"{problem[0].upper()}{problem[1:]}."))
     else:
         terminal.say(escape(f"You are {said['name']} in {mine.url}; {said['place']}."))
     return FALSE if problem else 0

@@ -48,12 +48,19 @@ def as_asked(asked: Round) -> dict[str, Any]:
         "case_html": poll["case_html"],
         "stem_html": poll["stem_html"],
         "criterion_html": poll["criterion_html"],
+        "type": poll["type"],
         "select": poll["select"],
-        "options": [{"id": option["id"], "html": option["html"]} for option in poll["options"]],
+        "unit": poll.get("unit", ""),
+        # what there is to choose from; the values of a number would be its key
+        "options": [
+            {"id": option["id"], "html": option["html"]}
+            for option in asked.shown
+            if not (asked.is_numeric and asked.is_open)
+        ],
         "answered": len(asked.ballots) if asked.is_open else asked.voters,
     }
     if not asked.is_open:
-        for shown, option in zip(said["options"], poll["options"], strict=True):
+        for shown, option in zip(said["options"], asked.shown, strict=True):
             shown["count"] = asked.counts[option["id"]]
             shown["percent"] = percent(asked.counts[option["id"]], asked.voters)
             if asked.is_key_shown:
@@ -169,7 +176,7 @@ def beliefs(rounds: Iterable[Round]) -> list[tuple[int, int, str]]:
     for each in last.values():
         offered = Counter[str]()
         for option in each.poll["options"]:
-            if not option["correct"]:
+            if option["belief"]:
                 offered[option["belief"]] += each.counts[option["id"]]
         for belief, count in offered.items():
             chose[belief] += min(
@@ -202,7 +209,7 @@ def report(room: Room, block: int | None = None) -> str:
         lines += [
             f"| {_cell(option['text'])} | {each.counts[option['id']]} | {percent(each.counts[option['id']], each.voters)} % "
             f"| {'right' if option['correct'] else _cell(option['belief'])} |"
-            for option in each.poll["options"]
+            for option in each.shown
         ]
         lines.append("")
     if not rounds:
@@ -228,7 +235,7 @@ def table(room: Room, block: int | None = None) -> str:
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for each in _of(room, block):
-        for option in each.poll["options"]:
+        for option in each.shown:
             count = each.counts[option["id"]]
             row = [_block_title(room, each.block), each.poll["id"], each.number, option["text"], count, each.voters]
             row += [percent(count, each.voters), "yes" if option["correct"] else "no", option["belief"]]

@@ -7,6 +7,7 @@ Texts are HTML that the exporter made of the bank's Markdown. Nothing but harmle
 """
 
 import json
+import math
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -135,12 +136,24 @@ def wrong_with(poll: object) -> str:
     right = sum(option["correct"] for option in options)
     if len(set(ids)) != len(ids) or not 2 <= len(ids) <= 12:
         return "it needs from 2 to 12 different options"
-    if poll["type"] not in ("single", "multiple") or right != poll["select"] or not 1 <= right < len(ids):
+    if poll["type"] == "numeric" and (bad := _no_numbers(poll)):
+        return bad
+    if poll["type"] not in ("single", "multiple", "numeric") or right != poll["select"] or not 1 <= right < len(ids):
         return f"it asks for {poll['select']} options, and {right} are right"
     texts = [poll["stem_html"], poll["case_html"], poll["criterion_html"]]
     texts += [option[name] for option in options for name in ("html", "why_html")]
     found = next(filter(None, map(harmful, texts)), "")
     return f"a text holds {found}, which is not let into a page" if found else ""
+
+
+def _no_numbers(poll: Mapping[str, Any]) -> str:
+    """What a poll that asks for a number lacks."""
+    given = [poll.get("tolerance"), *(option.get("value") for option in poll["options"])]
+    if not isinstance(poll.get("unit"), str) or not all(
+        isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one) for one in given
+    ):
+        return "its unit, its tolerance or a value is missing"
+    return "it asks for one number" if poll["select"] != 1 else ""
 
 
 def _misshapen(given: Mapping[str, Any], shape: Mapping[str, type]) -> str:

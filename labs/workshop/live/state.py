@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labs.errors import FALSE, USAGE, Refusal
+from labs.workshop.live import numbers
 from labs.workshop.live.polls import wrong_with
 
 Event = dict[str, Any]
@@ -29,6 +30,17 @@ MOST_REPORTS = 1_000
 MOST_CHANGES = 30
 """of one answer, or of one seat's name or code"""
 MOST_ROUNDS = 500
+
+
+ANY_OTHER = {
+    "id": numbers.OTHER,
+    "html": "another number",
+    "text": "another number",
+    "correct": False,
+    "why_html": "",
+    "misconception": "",
+    "belief": "",
+}
 
 
 class BadEventError(ValueError):
@@ -106,7 +118,7 @@ class Round:
     closed_at: float | None = None
     is_key_shown: bool = False
     ballots: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """pseudonym: what they chose; empty once it is closed"""
+    """pseudonym: what they chose, or the number that they typed; empty once it is closed"""
     changes: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     """option: how many chose it; counted when it closes"""
@@ -124,6 +136,21 @@ class Round:
     def options(self) -> tuple[str, ...]:
         """Ids, in the order in which they are shown."""
         return tuple(option["id"] for option in self.poll["options"])
+
+    @property
+    def is_numeric(self) -> bool:
+        """Does it ask for a number?"""
+        return bool(self.poll["type"] == "numeric")
+
+    @property
+    def shown(self) -> list[Mapping[str, Any]]:
+        """The options as its results name them: of a number also every other one."""
+        options: list[Mapping[str, Any]] = list(self.poll["options"])
+        return [*options, ANY_OTHER] if self.is_numeric else options
+
+    def chosen(self, ballot: tuple[str, ...]) -> tuple[str, ...]:
+        """The options that a ballot stands for."""
+        return (numbers.bucket(self.poll, float(ballot[0])),) if self.is_numeric else ballot
 
     @property
     def right(self) -> frozenset[str]:
@@ -259,17 +286,27 @@ class Room:
             raise Refusal("the poll was closed before your answer came, so it does not count", FALSE)
         if not isinstance(chosen, list) or not all(isinstance(one, str) for one in chosen):
             raise Refusal("an answer is a list of options", USAGE)
-        if unknown := set(chosen) - set(asked.options):
-            raise Refusal(f"this poll has no option '{min(unknown)[:60]}'", USAGE)
-        if len(chosen) != asked.poll["select"] or len(set(chosen)) != len(chosen):
-            wanted = asked.poll["select"]
-            raise Refusal("choose one option" if wanted == 1 else f"choose {wanted} options", USAGE)
-        options = [name for name in asked.options if name in chosen]
+        if asked.is_numeric:
+            if len(chosen) != 1:
+                raise Refusal("type one number", USAGE)
+            options = [repr(numbers.read(chosen[0], asked.poll["unit"]))]
+        else:
+            options = self._options(asked, chosen)
         if asked.ballots.get(voter) == tuple(options):
             return None
         if asked.changes[voter] > MOST_CHANGES:
             raise Refusal("you have changed this answer too often; the last one counts", FALSE)
         return {"type": "answer", "round": asked.number, "voter": voter, "options": options}
+
+    @staticmethod
+    def _options(asked: Round, chosen: list[str]) -> list[str]:
+        """In the order of the question, as many as it asks for."""
+        if unknown := set(chosen) - set(asked.options):
+            raise Refusal(f"this poll has no option '{min(unknown)[:60]}'", USAGE)
+        if len(chosen) != asked.poll["select"] or len(set(chosen)) != len(chosen):
+            wanted = asked.poll["select"]
+            raise Refusal("choose one option" if wanted == 1 else f"choose {wanted} options", USAGE)
+        return [name for name in asked.options if name in chosen]
 
     def close(self, number: object, *, show_key: bool) -> Event:
         """No more answers; the bars are shown, and with `show_key` the key with its reasons."""
@@ -370,8 +407,12 @@ class Room:
 
     def _on_answer(self, at: float, event: Mapping[str, Any]) -> None:  # noqa: ARG002
         asked, chosen = self.rounds[event["round"] - 1], tuple(event["options"])
-        if not asked.is_open or not set(chosen) <= set(asked.options) or event["round"] < 1:
-            raise BadEventError("its poll is closed, or has no such option")
+        if not asked.is_open or event["round"] < 1:
+            raise BadEventError("its poll is closed")
+        if asked.is_numeric and (len(chosen) != 1 or not math.isfinite(float(chosen[0]))):
+            raise BadEventError("it is not one number")
+        if not asked.is_numeric and not set(chosen) <= set(asked.options):
+            raise BadEventError("its poll has no such option")
         asked.ballots[str(event["voter"])] = chosen
         asked.changes[str(event["voter"])] += 1
 
@@ -381,9 +422,10 @@ class Room:
             raise BadEventError("its poll is closed")
         seats = int(event["seats"])
         asked.closed_at, asked.is_key_shown = at, bool(event["key"])
-        asked.counts = Counter(option for chosen in asked.ballots.values() for option in chosen)
-        asked.voters, asked.seats = len(asked.ballots), seats
-        asked.all_right = sum(set(chosen) == asked.right for chosen in asked.ballots.values())
+        ballots = [asked.chosen(ballot) for ballot in asked.ballots.values()]
+        asked.counts = Counter(option for chosen in ballots for option in chosen)
+        asked.voters, asked.seats = len(ballots), seats
+        asked.all_right = sum(set(chosen) == asked.right for chosen in ballots)
         asked.ballots, asked.changes = {}, Counter()
 
     def _on_key(self, at: float, event: Mapping[str, Any]) -> None:  # noqa: ARG002

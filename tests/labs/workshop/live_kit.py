@@ -48,6 +48,26 @@ def poll(name: str = "whole-bill", right: str = "a", select: int = 1, options: s
     }
 
 
+def number_poll(name: str = "how-many") -> dict[str, Any]:
+    """A question for a number: 5.5 MB or so; 2.5 forgets one thing, 8 another."""
+    made = poll(name) | {"type": "numeric", "unit": "MB", "tolerance": 0.11}
+    values = ((2.5, "Only input tokens are on the bill."), (5.5, ""), (8.0, "Output tokens cost what input tokens do."))
+    made["options"] = [
+        {
+            "id": f"v{place}",
+            "html": f"{value:g} MB",
+            "text": f"{value:g} MB",
+            "value": value,
+            "correct": not belief,
+            "why_html": f"Because of {value:g}.",
+            "misconception": "" if not belief else f"belief-{place}",
+            "belief": belief,
+        }
+        for place, (value, belief) in enumerate(values)
+    ]
+    return made
+
+
 def code(*, kernel: bool = True) -> str:
     """What `lab doctor --code` would print, of a machine with everything, or without the notebooks' kernel."""
     well = frozenset(codes.MACHINE) - (frozenset() if kernel else {"kernel"})

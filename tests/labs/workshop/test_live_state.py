@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from labs.errors import Refusal
 from labs.workshop.live import dashboard
 from labs.workshop.live.state import LONGEST_NAME, MOST_SEATS, BadEventError, Event, Place, Room, Seat, clean_name
-from tests.labs.workshop.live_kit import PLAN, poll
+from tests.labs.workshop.live_kit import PLAN, number_poll, poll
 
 KEYS = [f"key-{n}" for n in range(6)]
 
@@ -277,6 +277,45 @@ def test_once_closed_the_room_knows_counts_and_no_voter(here: Clocked) -> None:
     here.do(here.room.close(number, show_key=True))
     assert here.room.rounds[0].ballots == {}
     assert "voter" not in json.dumps(dashboard.for_instructor(here.room, here.at, lambda _: []))
+
+
+# -- numbers
+
+
+def test_a_number_is_counted_as_the_mistake_that_it_looks_like(here: Clocked) -> None:
+    for key in KEYS:
+        here.join(key, key)
+    here.do(here.room.open(number_poll()))
+    for key, typed in zip(KEYS, ("5.5", "5,5", "2.5 MB", "2.49", "8", "77"), strict=True):
+        if key == "key-1":
+            with pytest.raises(Refusal, match=r"write it as 1234\.5"):
+                here.answer(key, 1, typed)
+            typed = "5.45"
+        here.answer(key, 1, typed)
+    asked = dashboard.as_asked(here.room.rounds[0])
+    assert (asked["options"], asked["unit"], asked["answered"]) == ([], "MB", 6), "its values would be its key"
+    here.do(here.room.close(1, show_key=False))
+    closed = here.room.rounds[0]
+    assert (closed.counts, closed.all_right) == ({"v0": 2, "v1": 2, "v2": 1, "other": 1}, 2)
+    shown = dashboard.as_asked(closed)["options"]
+    assert [(one["html"], one["count"]) for one in shown] == [
+        ("2.5 MB", 2),
+        ("5.5 MB", 2),
+        ("8 MB", 1),
+        ("another number", 1),
+    ]
+    text = dashboard.report(here.room)
+    assert "- 33 % (2 of 6): Only input tokens are on the bill." in text
+    assert "| another number | 1 | 17 % |  |" in text
+    assert "how-many,1,another number,1,6,17,no," in dashboard.table(here.room)
+
+
+@pytest.mark.parametrize("chosen", [[], ["1", "2"], ["one"], ["nan"], ["inf"], [5.5], "5.5"])
+def test_what_is_no_number_is_refused(here: Clocked, chosen: object) -> None:
+    here.join("key-1", "Anna")
+    here.do(here.room.open(number_poll()))
+    with pytest.raises(Refusal):
+        here.room.answer("key-1", "voter", 1, chosen)
 
 
 # -- the report

@@ -132,13 +132,21 @@ export function results(poll) {
     const row = make("li", {}, head, bar);
     if (poll.state === "key") {
       row.classList.add(option.correct ? "right" : "wrong");
+      if (!option.why_html) row.classList.add("plain");
       const why = make("p", { class: "why" }, make("b", { text: option.correct ? "✓ Right. " : "✗ " }), make("span", { html: option.why_html }));
-      row.append(why);
+      if (option.why_html) row.append(why);
       if (option.belief) row.append(make("p", { class: "belief" }, make("span", { text: "Behind it: " }), make("i", { text: option.belief })));
     }
     list.append(row);
   });
   return list;
+}
+
+// What an open poll offers: its options, or a word on what to type.
+export function offered({ type, unit, options }) {
+  if (type === "numeric") return make("p", { class: "hint", text: `A number, in ${unit}.` });
+  return make("ol", { class: "results" }, ...options.map(({ html }, index) => make("li", {},
+    make("p", { class: "option" }, make("span", { class: "letter", text: letter(index) }), make("span", { html })))));
 }
 
 export const people = (n, one = "answer", many = "answers") => `${n} ${n === 1 ? one : many}`;

@@ -46,14 +46,15 @@ function showPoll(poll, joined) {
   }
   if (poll.state === "open") {
     title.textContent = "A poll is open";
-    if (chosen.round !== poll.round) chosen = { round: poll.round, options: poll.mine };
+    if (chosen.round !== poll.round) chosen = { round: poll.round, options: poll.type === "numeric" ? poll.mine.map((typed) => String(Number(typed))) : poll.mine };
     $("#asked").replaceChildren(question(poll), form(poll));
     if (!first) announce("A poll is open.");
   } else {
     title.textContent = "The poll is closed";
     const mine = chosen.round === poll.round && chosen.sent ? chosen.options : [];
     const list = results(poll);
-    poll.options.forEach(({ id }, index) => mine.includes(id) && list.children[index].append(make("p", { class: "hint", text: "Your answer." })));
+    if (poll.type === "numeric" && mine.length) list.prepend(make("li", { class: "hint", text: `Your answer: ${mine[0]}` }));
+    else poll.options.forEach(({ id }, index) => mine.includes(id) && list.children[index].append(make("p", { class: "hint", text: "Your answer." })));
     $("#asked").replaceChildren(question(poll), make("p", { class: "criterion", html: poll.criterion_html }),
       make("p", { class: "hint", text: `${people(poll.answered)}.` }), list);
     announce(poll.state === "key" ? "The poll is closed; the key is shown." : "The poll is closed.");
@@ -66,27 +67,39 @@ function showCount(poll) {
   if (count) count.textContent = `${people(poll.answered)} so far. You may change yours until the poll closes.`;
 }
 
-function form(poll) {
-  const many = poll.select > 1;
-  const made = make("form", { class: "answers" });
+// What there is to answer with: options, or a field for a number. `read` says what is chosen in it.
+function answers(poll) {
+  if (poll.type === "numeric") {
+    const field = make("input", { id: "number", inputmode: "decimal", autocomplete: "off", maxlength: "40", value: chosen.options[0] ?? "" });
+    const made = make("div", { class: "typed" }, make("label", { for: "number", html: poll.criterion_html }),
+      make("p", { class: "together" }, field, make("span", { text: poll.unit })));
+    return { made, read: () => [field.value] };
+  }
   const set = make("fieldset", {}, make("legend", { html: poll.criterion_html }));
   poll.options.forEach(({ id, html }, index) => {
-    const input = make("input", { type: many ? "checkbox" : "radio", name: "option", value: id, checked: chosen.options.includes(id) });
+    const input = make("input", { type: poll.select > 1 ? "checkbox" : "radio", name: "option", value: id, checked: chosen.options.includes(id) });
     set.append(make("label", { class: "choice" }, input, make("span", { class: "letter", text: letter(index) }), make("span", { html })));
   });
+  return { made: set, read: () => [...set.querySelectorAll("input:checked")].map((input) => input.value) };
+}
+
+function form(poll) {
+  const { made: set, read } = answers(poll);
+  const made = make("form", { class: "answers" });
   const button = make("button", { class: "main", text: poll.mine.length ? "Change the answer" : "Answer" });
   const problem = make("p", { class: "problem", role: "alert" });
   const kept = make("p", { class: "kept", role: "status", text: poll.mine.length ? "Your answer is counted." : "" });
   made.append(set, problem, kept, make("p", { class: "buttons" }, button), make("p", { id: "answered", class: "hint" }));
   if (poll.mine.length) chosen.sent = true;
-  made.addEventListener("change", () => {
-    chosen.options = [...made.querySelectorAll("input:checked")].map((input) => input.value);
+  made.addEventListener("input", () => {
+    chosen.options = read();
     problem.textContent = kept.textContent = "";
   });
   made.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
     try {
+      chosen.options = read();
       await send("answer", { round: poll.round, options: chosen.options });
       chosen.sent = true;
       problem.textContent = "";

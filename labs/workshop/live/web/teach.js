@@ -1,6 +1,6 @@
 // The instructor's page: ask and close polls, see who is where, take the report along. It shows names, and never who answered what.
 
-import { $, announce, follow, letter, make, people, question, results, send } from "./common.js";
+import { $, announce, follow, letter, make, offered, people, question, results, send } from "./common.js";
 
 let now = null;
 let bank = [];
@@ -59,10 +59,7 @@ function showNow(round) {
     if (round.state === "closed") buttons.append(button("Show the key", "key", { round: round.round }, true));
     buttons.append(button("Ask again", "open", { poll: round.id }));
   }
-  const shown = round.state === "open"
-    ? make("ol", { class: "results" }, ...round.options.map(({ html }, index) => make("li", {},
-        make("p", { class: "option" }, make("span", { class: "letter", text: letter(index) }), make("span", { html })))))
-    : results(round);
+  const shown = round.state === "open" ? offered(round) : results(round);
   $("#now").replaceChildren(make("p", {}, make("b", { text: round.state === "open" ? "Open. " : "Closed. " }), make("span", { class: "count", text: count })),
     buttons, question(round), make("p", { class: "criterion", html: round.criterion_html }), shown);
   if (held) $("#now button")?.focus();
@@ -161,7 +158,7 @@ function showQuestions() {
     });
     const options = make("ol", { class: "results" }, ...poll.options.map((option, index) => make("li", { class: option.correct ? "right" : "wrong" },
       make("p", { class: "option" }, make("span", { class: "letter", text: letter(index) }), make("span", { html: option.html }), make("span", { class: "share", text: option.correct ? "✓ right" : "" })))));
-    return make("details", {}, make("summary", {}, make("span", { html: poll.criterion_html }), make("span", { class: "hint", text: ` ${poll.id} · skill ${poll.skill}` })),
+    return make("details", {}, make("summary", {}, make("span", { html: poll.criterion_html }), make("span", { class: "hint", text: ` ${poll.id} · skill ${poll.skill}${poll.type === "numeric" ? " · a number" : ""}` })),
       make("p", { class: "buttons" }, ask), question(poll), options);
   }));
 }

@@ -1,6 +1,6 @@
 // The projector's page: how to join, and the poll; no names.
 
-import { $, announce, follow, letter, make, people, question, results } from "./common.js";
+import { $, announce, follow, make, offered, people, question, results } from "./common.js";
 
 let drawn = "";
 follow("/api/state", ({ seats, poll }) => {
@@ -14,10 +14,7 @@ follow("/api/state", ({ seats, poll }) => {
   const key = `${poll.round}/${poll.state}`;
   if (key === drawn) return;
   drawn = key;
-  const body = open
-    ? make("ol", { class: "results" }, ...poll.options.map((option, index) => make("li", {},
-        make("p", { class: "option" }, make("span", { class: "letter", text: letter(index) }), make("span", { html: option.html })))))
-    : results(poll);
+  const body = open ? offered(poll) : results(poll);
   $("#asked").replaceChildren(question(poll), make("p", { class: "criterion", html: poll.criterion_html }), body);
   announce(open ? "A poll is open." : "The poll is closed.");
 });
