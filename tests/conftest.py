@@ -62,6 +62,7 @@ SECONDS = {
     "lab": 3.0,
     "local_cloud": 0.5,
     "nursery": 1.5,
+    "offline_course": 60.0,
     "stacks": 1.5,
 }
 """About how long a test with this fixture takes; any other is over in a moment."""
