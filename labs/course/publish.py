@@ -8,7 +8,9 @@ from pathlib import Path
 UNWANTED = {".buildinfo", ".buildinfo.bak", "_sources", "reports"}
 """Left by Sphinx for itself, not for readers."""
 
-_ASKED_FOR = re.compile(r"""(?:src|href)="(?:[^":?#]*/)?(_static/[^"?#]+)""")
+_ASKED_FOR = re.compile(
+    r"""(?:src|href)="(?:[^":?#]*/)?(_static/[^"?#]+)|property="og:image" content="[^"?#]*/(_static/[^"?#]+)"""
+)
 _URL = re.compile(r"url\(['\"]?(?!data:)([^'\")?#]+)")
 
 
@@ -40,7 +42,7 @@ def assets(html: Path) -> set[str]:
     found: set[str] = set()
     for page in html.rglob("*.html"):
         if "_static" not in page.relative_to(html).parts:
-            found |= set(_ASKED_FOR.findall(page.read_text("utf-8")))
+            found |= {match[1] or match[2] for match in _ASKED_FOR.finditer(page.read_text("utf-8"))}
     for sheet in [path for path in found if path.endswith(".css")]:
         folder = os.path.dirname(sheet)  # noqa: PTH120 - addresses, not paths
         text = (html / sheet).read_text("utf-8") if (html / sheet).exists() else ""

@@ -58,7 +58,9 @@ def test_figures_are_compared_side_by_side_in_smaller_letters_while_they_fit() -
 
 
 def test_a_corner_without_a_name_gets_no_label() -> None:
-    page = made(table(" | Polling | Subscriptions_of_GraphQL_over_WebSockets", "How | asks | is told everything there is"))
+    page = made(
+        table(" | Polling | Subscriptions_of_GraphQL_over_WebSockets", "How | asks | is told everything there is")
+    )
     assert page.count("data-label") == 2
 
 

@@ -2,7 +2,7 @@
 
 One subject a module: `tokens` (the colours), `drawings` (SVG that follows them), `diagrams`, `charts` and `runs` (what is drawn),
 `boxes`, `lessons` and `timetables` (what a page is made of), `icons`, `mends` (where the theme is at fault), `tables` (on a phone), `styles`, `scripts` and
-`bundles` (two files instead of forty), `mathematics`, `downloads`, `knobs` (a lab's widgets), `pages` (the page as a whole).
+`bundles` (two files instead of forty), `mathematics`, `downloads`, `knobs` (a lab's widgets), `pages` (the page as a whole), `cards` (what it is shared with).
 """
 
 from importlib import import_module
@@ -23,6 +23,7 @@ MODULES = (
     "mends",
     "tables",
     "pages",
+    "cards",
     "bundles",
 )
 

@@ -7,13 +7,16 @@ from labs.course.publish import assets, publish
 
 def built(folder: Path, page: str = "one") -> Path:
     files = {
-        "index.html": f'<link href="_static/site.css?v=1"><script src="_static/site.js?v=2"></script>{page}',
+        "index.html": f'<link href="_static/site.css?v=1"><script src="_static/site.js?v=2"></script>{page}'
+        '<meta property="og:image" content="https://course.example.org/book/_static/cards/index.png">',
         "labs/06-squid.html": '<script defer src="../_static/quiz.js?v=3"></script>',
         "labs/06-squid.ipynb": "{}",
         "searchindex.js": "Search.setIndex({})",
         "_static/site.css": "a{background:url(images/dot.png)}b{background:url('data:image/png;base64,xx')}",
         "_static/site.js": "1",
         "_static/quiz.js": "2",
+        "_static/cards/index.png": "png",
+        "_static/cards/gone.png": "png",
         "_static/images/dot.png": "png",
         "_static/scripts/fontawesome.js": "1.5 MB",
         "_static/vendor/deep/font.woff2": "font",
@@ -32,7 +35,13 @@ def names(folder: Path) -> set[str]:
 
 def test_only_assets_that_a_page_or_its_style_asks_for_are_kept(tmp_path: Path) -> None:
     html = built(tmp_path / "built")
-    assert assets(html) == {"_static/site.css", "_static/site.js", "_static/quiz.js", "_static/images/dot.png"}
+    assert assets(html) == {
+        "_static/site.css",
+        "_static/site.js",
+        "_static/quiz.js",
+        "_static/cards/index.png",
+        "_static/images/dot.png",
+    }
     publish(html, tmp_path / "html")
     assert names(tmp_path / "html") == {
         "index.html",
@@ -42,6 +51,7 @@ def test_only_assets_that_a_page_or_its_style_asks_for_are_kept(tmp_path: Path) 
         "_static/site.css",
         "_static/site.js",
         "_static/quiz.js",
+        "_static/cards/index.png",
         "_static/images/dot.png",
     }
 
