@@ -93,9 +93,7 @@ class Live:
 
     def bank(self) -> dict[str, polls.Poll]:
         """The questions that can be asked; read again when the file has changed. Refusal when there is none, or it is wrong."""
-        own = self.here.folder / polls.NAME
-        kit = self.here.kit / polls.NAME if self.here.kit else own
-        path = own if own.exists() or not kit.exists() else kit
+        path = self.here.folder / polls.NAME
         try:
             version = path, path.stat().st_mtime_ns
         except OSError:
