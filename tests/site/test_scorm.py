@@ -166,6 +166,7 @@ def test_answered_by_keyboard_reported_and_passed(launch: Launch, address: str) 
     leave(page, address)
     said = calls(page)
     assert [name for name, *_ in said if name in ("LMSInitialize", "LMSFinish")] == ["LMSInitialize", "LMSFinish"]
+    assert [call[1] for call in said].count("cmi.core.session_time") == 1
     assert {call[-1] for call in said} == {"0"}, [call for call in said if call[-1] != "0"]
 
 

@@ -203,7 +203,6 @@
       set("cmi.core.lesson_status", now.status);
     }
     set("cmi.suspend_data", pack());
-    set("cmi.core.session_time", span(Date.now() - began));
     set("cmi.core.exit", now.complete ? "" : "suspend");
     call("LMSCommit", "");
   }
@@ -225,6 +224,7 @@
 
   function finish() {
     if (!open) return;
+    if (!silent) set("cmi.core.session_time", span(Date.now() - began)); // once: platforms exist that add it up at every commit
     report();
     call("LMSFinish", "");
     open = false;
