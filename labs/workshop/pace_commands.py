@@ -372,3 +372,36 @@ def left_(regions: str | None, real: bool, as_json: bool) -> None:
         )
     if not as_json:
         terminal.say(f"Nothing that costs money is there: {len(left.LOOKS)} kinds looked for in {', '.join(names)}.")
+
+
+@click.command("room-accounts")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--lab", "slugs", multiple=True, metavar="LAB|AGENDA", help="What is held (repeat it); by default every lab."
+)
+@click.option("--regions", default="us-east-1", show_default=True, help="Where it is held, with commas.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("accounts"),
+    show_default=True,
+    help="Folder of the two scripts.",
+)
+@json_option
+def room_accounts(file: Path, slugs: tuple[str, ...], regions: str, out: Path, as_json: bool) -> None:
+    """Two scripts for a room with an AWS account each: set-up, and a clean-up that proves itself. Both are dry runs until you say otherwise. Calls nobody."""
+    from labs.workshop import accounts
+
+    people = accounts.read(file)
+    where = [each.strip() for each in regions.split(",") if each.strip()]
+    if not where:
+        raise Refusal("name a Region: --regions us-east-1", USAGE)
+    made = accounts.write(people, agendas.labs_of(slugs), where, out)
+    if as_json:
+        terminal.emit_json({"people": len(people), "regions": where, "scripts": [str(path) for path in made]})
+        return
+    for path in made:
+        terminal.say(f"{escape(str(path))}: {len(people)} accounts.")
+    terminal.say(
+        f"Next: sh {escape(str(made[0]))} shows what it would do; REHEARSE=yes sh {escape(str(made[1]))} rehearses the clean-up here."
+    )
