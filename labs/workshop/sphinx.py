@@ -1,6 +1,9 @@
-"""Directives of the pages for teachers: {agenda}, a course as sessions with their cut lines.
+"""Directives of the pages for teachers: {agenda}, a course as sessions with their cut lines; {room-cost}, the labs' bill on real AWS.
 
     ```{agenda} half-day
+    ```
+
+    ```{room-cost} 40
     ```
 
 A session that is longer than its room is a warning, and a warning fails the build.
@@ -18,7 +21,8 @@ from sphinx.util.typing import ExtensionMetadata
 
 from labs.check import labs as checks
 from labs.errors import Refusal
-from labs.workshop import agenda
+from labs.facts.register import DATA as FACTS
+from labs.workshop import agenda, money
 from labs.workshop.agenda import WORDS, Agenda, Row, Session, clock
 
 logger = logging.getLogger(__name__)
@@ -53,6 +57,43 @@ class AgendaTables(SphinxDirective):
 
     def _warn(self, said: str) -> None:
         logger.warning("%s", said, location=self.get_location(), type="agenda", subtype="agenda")
+
+
+class RoomCost(SphinxDirective):
+    """Each lab's bill for one person and for so many, and the quotas that a new account lacks."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Two tables."""
+        for path in (*FACTS.rglob("*.yaml"), money.DATA, *Path(str(checks.__file__)).parent.glob("*.py")):
+            self.env.note_dependency(str(path))
+        try:
+            sheet = money.sheet([], int(self.arguments[0]))
+        except (Refusal, ValueError) as wrong:
+            logger.warning("%s", wrong, location=self.get_location(), type="room-cost", subtype="room-cost")
+            return []
+        holder = nodes.Element()
+        text = StringList(list(cost_tables(sheet)), source=money.__file__)
+        self.state.nested_parse(text, self.content_offset, holder)
+        return holder.children
+
+
+def cost_tables(sheet: money.Sheet) -> Iterator[str]:
+    """The sheet, line by line."""
+    yield from (
+        "",
+        f"| Lab | Stands (hours) | Each (USD) | {sheet.people} people (USD) | Without |",
+        "|---|--:|--:|--:|---|",
+    )
+    for row in sheet.rows:
+        usd = f"{row.bill.usd:,.2f} | {sheet.people * row.bill.usd:,.2f}"
+        yield f"| [](/labs/{row.slug}.md) | {row.hours:.1f} | {usd} | {'; '.join(row.without) or '–'} |"
+    yield f"| **Together** | | **{sheet.each_usd:,.2f}** | **{sheet.room_usd:,.2f}** | |"
+    yield from ("", f"List prices, the oldest as of {sheet.prices_as_of}.", "")
+    yield from ("| Quota | A new account has | One account needs |", "|---|--:|--:|")
+    yield from (f"| {need.name} | {need.default:g} | {need.amount:g} |" for need in sheet.needs)
+    yield ""
 
 
 def markdown(made: Agenda) -> Iterator[str]:
@@ -108,4 +149,5 @@ def _tasks(session: Session) -> Iterator[str]:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Sphinx's entry point."""
     app.add_directive("agenda", AgendaTables)
+    app.add_directive("room-cost", RoomCost)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,7 @@
 """How the book is bound: Sphinx extensions that turn lessons into light, accessible pages.
 
 One subject a module: `tokens` (the colours), `drawings` (SVG that follows them), `diagrams`, `charts` and `runs` (what is drawn),
-`boxes`, `lessons` and `timetables` (what a page is made of), `icons`, `mends` (where the theme is at fault), `tables` (on a phone), `styles`, `scripts` and
+`boxes` and `lessons` (what a page is made of), `icons`, `mends` (where the theme is at fault), `tables` (on a phone), `styles`, `scripts` and
 `bundles` (two files instead of forty), `mathematics`, `downloads`, `knobs` (a lab's widgets), `pages` (the page as a whole), `cards` (what it is shared with).
 """
 
@@ -13,7 +13,6 @@ from sphinx.util.typing import ExtensionMetadata
 MODULES = (
     "boxes",
     "lessons",
-    "timetables",
     "diagrams",
     "charts",
     "runs",
