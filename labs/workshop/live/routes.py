@@ -84,7 +84,7 @@ class Live:
 
     def __init__(self, journal: Journal, here: rooms.Room) -> None:
         self.journal, self.here = journal, here
-        self._bank: tuple[tuple[Path, int], dict[str, polls.Poll]] | None = None
+        self._bank: tuple[int, dict[str, polls.Poll]] | None = None
 
     @property
     def state(self) -> Room:
@@ -95,9 +95,9 @@ class Live:
         """The questions that can be asked; read again when the file has changed. Refusal when there is none, or it is wrong."""
         path = self.here.folder / polls.NAME
         try:
-            version = path, path.stat().st_mtime_ns
+            version = path.stat().st_mtime_ns
         except OSError:
-            version = path, 0
+            version = 0
         if self._bank is None or self._bank[0] != version:
             self._bank = version, polls.load(path)
         return self._bank[1]

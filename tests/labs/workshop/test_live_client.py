@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from labs import terminal
 from labs.check import commands, feedback, log, room
-from labs.check.room import Joined
+from labs.check.room import LIMIT_S, Joined
 from labs.cloud.state import ServerRecord
 from labs.errors import FALSE, NOT_READY, USAGE, Refusal
 from labs.workshop.live.commands import last_of, read
@@ -31,7 +31,8 @@ SEAT = "0123456789abcdef0123"
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A learner's own LAB_HOME, and no room."""
+    """A learner's own LAB_HOME, and no room. A busy machine may take its time, except where that is what is tested."""
+    monkeypatch.setattr(room, "LIMIT_S", 30.0)
     monkeypatch.setenv("LAB_HOME", str(tmp_path / "home"))
     monkeypatch.delenv(room.ROOM, raising=False)
     return tmp_path / "home"
@@ -51,6 +52,10 @@ async def run(*arguments: str) -> tuple[int, str]:
 
 
 # -- telling
+
+
+def test_half_a_second_is_what_a_room_may_cost() -> None:
+    assert LIMIT_S == 0.5
 
 
 def test_the_room_is_told_lab_task_and_passed_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +105,7 @@ def test_without_a_room_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_room_that_is_gone_or_never_answers_is_passed_over_in_silence(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(room, "LIMIT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host, port = silent.getsockname()
         room.keep(Joined(f"http://{host}:{port}/", SEAT))
@@ -115,7 +121,7 @@ def test_a_room_that_is_gone_or_never_answers_is_passed_over_in_silence(
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     room.keep(Joined("http://instructor.local:8000/", SEAT))
     room.tell("06-squid", REPORT)
-    assert looked_up.is_set()
+    assert looked_up.wait(60)
     assert not waiting.is_set(), "it came back while the name was still being looked up"
     waiting.set()
     assert capfd.readouterr() == ("", "")
@@ -145,7 +151,6 @@ def test_a_check_in_a_notebook_tells_the_room_and_one_that_is_graded_does_not(
         await asyncio.to_thread(feedback.show, "00-small", 2)
         assert (await anna.state())["place"] is None
         monkeypatch.delenv(feedback.GRADING)
-        monkeypatch.setattr(room, "LIMIT_S", 30.0)  # a busy machine takes its time
         await asyncio.to_thread(feedback.show, "00-small", 2)
         assert (await anna.state())["place"] == "00-small, task 2: A table of jobs"
 
