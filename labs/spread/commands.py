@@ -56,7 +56,7 @@ def up(workers: int | None, threads: int, listen: str, port: int, as_json: bool)
         if as_json:
             terminal.emit_json({"scheduler": address, "workers": count, "threads": threads})
             return
-        terminal.say(f"{count} workers at [b]{address}[/]. Ctrl-C ends them.")
+        terminal.say(f"{_count(count)} at [b]{address}[/]. Ctrl-C ends all.")
         if not running.is_loopback(listen):
             terminal.say(f"Whoever reaches {escape(listen)} can run programs here as you.")
         terminal.say(f"Next: lab grade FOLDER --scheduler {address}")
@@ -64,6 +64,10 @@ def up(workers: int | None, threads: int, listen: str, port: int, as_json: bool)
     with quiet():
         asyncio.run(running.up(listen, port, count, threads, say))
     return 0
+
+
+def _count(workers: int) -> str:
+    return "1 worker" if workers == 1 else f"{workers} workers"
 
 
 @spread.command()
@@ -89,7 +93,7 @@ def join(address: str, workers: int | None, threads: int, listen: str | None) ->
                 count,
                 threads,
                 listen,
-                lambda _: terminal.say(f"{count} workers for {escape(address)}. Ctrl-C ends them."),
+                lambda _: terminal.say(f"{_count(count)} for {escape(address)}. Ctrl-C ends all."),
             )
         )
     return 0

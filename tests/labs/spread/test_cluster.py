@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from labs.errors import NOT_READY, USAGE, Refusal
 from labs.spread import cluster, versions
 from labs.spread.cluster import AHEAD, Done, Workers, connect
 from tests.labs.spread import work
-from tests.labs.spread.conftest import Up, spread_up
+from tests.labs.spread.conftest import ROOT, Up, spread_up
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +225,29 @@ def test_when_workers_or_the_scheduler_are_gone_the_run_ends(monkeypatch: pytest
         with pytest.raises(Refusal, match=f"the scheduler at {up.address} is gone, with 2 pieces") as gone:
             [*workers.each(work.double, numbered(2))]
         assert gone.value.exit_status == NOT_READY
+
+
+def joined(address: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "labs.cli", "spread", "join", address, "--workers", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("1 worker for tcp://127.0.0.1:")
+    return process
+
+
+def test_workers_join_and_leave_with_whoever_started_them(capsys: pytest.CaptureFixture[str]) -> None:
+    with spread_up(0) as up:
+        one = joined(up.address)
+        with connect(up.address) as workers:
+            assert values([*workers.each(work.double, numbered(3))]) == {f"piece-{n}": 2 * n for n in range(3)}
+            below = psutil.Process(one.pid).children(recursive=True)
+            one.kill()
+            one.communicate()
+            assert below
+            assert psutil.wait_procs(below, 60)[1] == []
+        two = joined(up.address)
+        status, _ = said(["spread", "status", up.address], capsys)
+        assert status == 0
+    _, why = two.communicate(timeout=90)
+    assert two.returncode == NOT_READY
+    assert f"the scheduler at {up.address} has ended, and these workers with it" in " ".join(why.split())
