@@ -95,6 +95,7 @@ bench: setup ## print the project's speed figures, each beside a peer or an orac
 	@$(BIN)/python -m labs.bench.coverage
 	@$(BIN)/python -m labs.bench.peer
 	@$(BIN)/python -m labs.check.bench
+	@$(BIN)/python -m labs.check.scale
 	@$(BIN)/python -m quizzes.bench
 
 .PHONY: soak

@@ -64,6 +64,7 @@ SECONDS = {
     "nursery": 1.5,
     "offline_course": 60.0,
     "stacks": 1.5,
+    "two_workers": 3.0,
 }
 """About how long a test with this fixture takes; any other is over in a moment."""
 MOMENT_S = 0.03
