@@ -74,12 +74,21 @@
   }
 
   /* ---- what scrolls sideways in its own box is a stop for the keyboard; what fits is none ---- */
+  /* A diagram that does begins at its first shape, wherever in its width that stands. */
   var waiting = 0;
+  function beginning(box) {
+    var shape = box.parentNode.matches(".diagram") && !box.dataset.begun && box.querySelector("svg > g");
+    if (!shape) { return null; }
+    var frame = box.getBoundingClientRect(), first = shape.getBoundingClientRect();
+    return box.scrollLeft + first.left + first.width / 2 - frame.left - frame.width / 2;
+  }
   function reach() {
     waiting = 0;
     var boxes = all("main pre, .drawing-scroll, .pst-scrollable-table-container, .cell_output, div.math");
     var wide = boxes.map(function (box) { return box.scrollWidth > box.clientWidth; });
+    var starts = boxes.map(function (box, number) { return wide[number] ? beginning(box) : null; });
     boxes.forEach(function (box, number) {
+      if (starts[number] !== null) { box.dataset.begun = ""; box.scrollLeft = starts[number]; }
       if (wide[number]) { box.tabIndex = 0; } else if (box.hasAttribute("tabindex")) { box.removeAttribute("tabindex"); }
     });
   }

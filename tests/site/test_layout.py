@@ -81,3 +81,25 @@ def test_paper_shows_the_text_and_nothing_to_click(open_page: Callable[..., Page
     for gone in (".book-bar", "#pst-primary-sidebar", ".book-turn", ".copybtn"):
         assert page.evaluate(f"getComputedStyle(document.querySelector('{gone}')).display") == "none"
     assert page.evaluate("document.querySelector('article').getBoundingClientRect().height") > 1000
+
+
+def test_a_wide_diagram_begins_at_its_first_shape_on_a_phone(open_page: Callable[..., Page], site_url: str) -> None:
+    page = open_page(f"{site_url}/01-decision.html", width=390)
+    page.wait_for_selector(".diagram .drawing-scroll[data-begun]")
+    shown = page.evaluate("""() => [...document.querySelectorAll('.diagram .drawing-scroll[data-begun]')].map(box => {
+        const frame = box.getBoundingClientRect(), first = box.querySelector('svg > g').getBoundingClientRect();
+        return box.scrollLeft > 0 && first.left >= frame.left && first.right <= frame.right;
+    })""")
+    assert shown == [True]
+
+
+def test_no_cell_of_a_stacked_table_breaks_a_price_on_a_phone(open_page: Callable[..., Page], site_url: str) -> None:
+    page = open_page(f"{site_url}/reference/prices.html", width=390)
+    heights = page.evaluate("""() => {
+        const cells = [...document.querySelectorAll('table.stacks td[data-label="Value"] p')].filter(p => p.textContent.length < 24);
+        return [cells.length, Math.max(...cells.slice(0, 60).map(p => p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight)))];
+    }""")
+    assert heights[0] > 50
+    assert heights[1] < 1.5, "a value takes one line"
+    head = page.evaluate("getComputedStyle(document.querySelector('table.stacks thead')).position")
+    assert head == "absolute"
