@@ -3,11 +3,12 @@
 What it cures in moto 5.2.5 (each cure has a test that fails once moto has it): per request, moto's server lists the folder of its
 package twice (to learn which services it has), walks over every attribute of the service's class (to learn which operations it has) and
 goes through Flask's routing, though the operation is found again afterwards from botocore's model; on the way out it tries a dozen
-names for every member of the answer. That is more than half of a DynamoDB put, and more of a get. And with EC2, or what imports it, it
+names for every member of the answer, and draws a request's id letter by letter. That is more than half of a DynamoDB put, and more of a get. And with EC2, or what imports it, it
 reads which instance types each of AWS's regions has, tens of megabytes, of which one region is ours.
 """
 
 import inspect
+import string
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -32,6 +33,7 @@ def install(context: Context) -> None:
     context.patch(moto.backends, "list_of_moto_modules", lambda: modules)
     context.patch(moto.core.responses, "method_names_from_class", MethodNames)
     _serialize_dictionaries_directly(context)
+    _draw_words_at_once(context)
     iam_policies.install(context)
     _leave_out_other_regions(context)
     faults.install(context)
@@ -55,6 +57,17 @@ def _serialize_dictionaries_directly(context: Context) -> None:
         return get_value_before(self, value, key, shape)
 
     context.patch(ResponseSerializer, "get_value", get_value)
+
+
+def _draw_words_at_once(context: Context) -> None:
+    """moto draws each letter of an id by itself."""
+    from moto.moto_api._internal.moto_random import MotoRandom
+
+    def get_random_string(self: Any, length: int = 20, include_digits: bool = True, lower_case: bool = False) -> str:
+        word = "".join(self.choices(string.ascii_letters + string.digits * include_digits, k=length))
+        return word.lower() if lower_case else word
+
+    context.patch(MotoRandom, "get_random_string", get_random_string)
 
 
 OFFERINGS = "/instance_type_offerings/"

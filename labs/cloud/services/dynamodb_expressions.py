@@ -1,12 +1,15 @@
-"""Update expressions that are read once, however often they are sent.
+"""Expressions that are read once, however often they are sent.
 
 What it cures in moto 5.2.5 (each cure has a test that fails once moto has it): for every UpdateItem it reads the expression three times from
 its text; copies the tree of it, node by node, with `copy.deepcopy`; and on each of ten walks over that tree asks at every node for a new table
-of what is to be done there. That was half of what the local cloud did for a queue of jobs, which are claimed and ended by two expressions.
+of what is to be done there. Twice it takes a condition's text apart with patterns that it puts together for each word. That was half of
+what the local cloud did for a queue of jobs, which are claimed and ended by two expressions.
 """
 
 import copy
 import pickle
+from collections import deque
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,8 +22,20 @@ _PICKLED, _FINE = "_local_cloud_pickled", "_local_cloud_fine"
 
 def install(context: Context) -> None:
     """Remember what was read."""
+    from moto.dynamodb.comparisons import ConditionExpressionParser
     from moto.dynamodb.parsing import ast_nodes, expressions, validators
 
+    words: dict[str, tuple[Any, ...]] = {}
+
+    def lex(self: Any) -> deque[Any]:
+        text = self.condition_expression
+        if text not in words:
+            if len(words) >= KEPT:
+                words.clear()
+            words[text] = tuple(lex_before(self))
+        return deque(words[text])
+
+    lex_before = context.patch(ConditionExpressionParser, "_lex_condition_expression", lex)
     parser: Any = vars(expressions)["UpdateExpressionParser"]  # moto's modules without types do not export to mypy
     make_before = parser.make  # what it raises is not remembered
     context.patch(parser, "make", staticmethod(lru_cache(KEPT)(make_before)))
@@ -64,31 +79,49 @@ def copied(value: Any) -> Any:
 def walk(self: Any, node: Any, child_id: int = -1) -> Any:
     """As moto's: children first, then the node itself, by the first entry of the walker's table that its class fits."""
     kinds = (type(self), type(node))
-    if kinds not in _doers:
-        _doers[kinds] = doer_of(self, type(node))
-    is_node, do = _doers[kinds]
-    if not is_node:
+    plan = _plans.get(kinds)
+    if plan is None:
+        plan = _plans[kinds] = Plan.of(self, type(node))
+    if not plan.is_node:
         return node
     parent = node.parent
-    if node.children is not None:
+    if plan.descends and node.children is not None:
         for index, child in enumerate(node.children):
-            self.pre_processing_of_child(node, index)
+            if plan.looks_ahead:
+                self.pre_processing_of_child(node, index)
             walk(self, child, index)
-    if do is not None:
-        node = do(self, node)
+    if plan.do is not None:
+        node = plan.do(self, node)
         node.parent = parent
         if parent:
             parent.children[child_id] = node
     return node
 
 
-_doers: dict[tuple[type, type], tuple[bool, Any]] = {}
+@dataclass(frozen=True)
+class Plan:
+    """What a class of walkers does with a class of nodes."""
+
+    is_node: bool
+    do: Any = None
+    descends: bool = True
+    looks_ahead: bool = False
+    """It wants to know of each child beforehand."""
+
+    @staticmethod
+    def of(walker: Any, kind: type) -> "Plan":
+        """By the walker's table, whose functions are its own methods."""
+        from moto.dynamodb.parsing import ast_nodes
+
+        nodes = vars(ast_nodes)
+        if not issubclass(kind, nodes["Node"]):
+            return Plan(is_node=False)
+        table = walker._processing_map()
+        looks_ahead = type(walker).pre_processing_of_child is not nodes["DepthFirstTraverser"].pre_processing_of_child
+        # No action holds another: whoever is after actions of one kind need not look below one.
+        descends = looks_ahead or set(table) != {nodes["UpdateExpressionSetAction"]} or kind not in table
+        do = next((do.__func__ for of, do in table.items() if issubclass(kind, of)), None)
+        return Plan(True, do, descends, looks_ahead)
 
 
-def doer_of(walker: Any, kind: type) -> tuple[bool, Any]:
-    """Is it a node's class, and what does this walker's class do with one? Its tables name its own methods."""
-    from moto.dynamodb.parsing import ast_nodes
-
-    if not issubclass(kind, vars(ast_nodes)["Node"]):
-        return False, None
-    return True, next((do.__func__ for of, do in walker._processing_map().items() if issubclass(kind, of)), None)
+_plans: dict[tuple[type, type], Plan] = {}

@@ -51,6 +51,7 @@ def test_the_policies_of_aws_are_there(aws: Aws) -> None:
 def test_moto_still_lists_its_folder_and_its_classes_for_every_request() -> None:
     from moto import backends
     from moto.core import responses, utils
+    from moto.moto_api._internal import moto_random
     from moto.moto_server import werkzeug_app
 
     assert "os.listdir" in inspect.getsource(backends.list_of_moto_modules)
@@ -58,6 +59,7 @@ def test_moto_still_lists_its_folder_and_its_classes_for_every_request() -> None
     assert "getmembers" in inspect.getsource(utils.method_names_from_class)
     assert "cache" not in inspect.getsource(utils.method_names_from_class)
     assert "method_names_from_class(self.__class__)" in inspect.getsource(responses.BaseResponse.call_action)
+    assert "self.choice(pool) for" in inspect.getsource(moto_random.MotoRandom.get_random_string)
 
 
 def test_moto_still_looks_for_a_member_under_many_names(stock: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
