@@ -122,11 +122,15 @@ def _cut_lines(session: Session) -> Iterator[str]:
     lines = [(late, each) for late in LATE_MIN for each in agenda.cuts(session, late)]
     if not lines:
         return
-    yield from ("| Late, from | Drop | Then everyone |", "|---|---|---|")
+    yield from (
+        "````{dropdown} When it is late: what to drop",
+        "| Late, from | Drop | Then everyone |",
+        "|---|---|---|",
+    )
     for late, each in sorted(lines, key=lambda line: (line[1].at_min, line[0])):
         drop = agenda.listed(each.drop) + (f"; {each.rest}" if each.rest else "")
         yield f"| {late} minutes, {clock(each.at_min)} | {drop} | {'; '.join(f'`{one}`' for one in each.catch_up) or '–'} |"
-    yield ""
+    yield from ("````", "")
 
 
 def _tasks(session: Session) -> Iterator[str]:
