@@ -299,6 +299,7 @@ def test_the_instructor_asks_closes_and_sees_who_is_where(server: RoomServer, vi
     page.get_by_role("button", name="Close and show the key").click()
     expect(page.locator("#now li").nth(1)).to_contain_text("3 · 60 %")
     expect(page.locator("#now li").nth(1)).to_contain_text("Behind it: Left out b.")
+    expect(page.locator("#beliefs")).to_have_text("60 % (3 of 5): Left out b.")
     expect(page.locator("#now button")).to_be_focused()
     page.get_by_role("button", name="Ask again").click()
     expect(page.locator("#past details")).to_have_count(1)

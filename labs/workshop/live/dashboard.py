@@ -16,6 +16,8 @@ from labs.workshop.live.state import Place, Plan, Room, Round, Seat
 SLOW = 1.5
 """times the planned minutes at one task: then somebody may want help"""
 MANY_FAILURES = 3
+MOST_BELIEFS = 8
+"""on the page; the report has all of them"""
 Ready = Callable[[str], list[dict[str, Any]]]
 """A readiness code in words: [{"what": "Python 3.12 ...", "ok": true, "required": true}, ...]"""
 
@@ -97,6 +99,10 @@ def for_instructor(room: Room, now: float, read: Ready) -> dict[str, Any]:
             for each in reversed(room.rounds)
         ],
         "open": asked.number if asked is not None else None,
+        "beliefs": [
+            {"percent": percent(chose, answered), "chose": chose, "answered": answered, "belief": belief}
+            for chose, answered, belief in beliefs(_of(room, len(room.blocks)))[:MOST_BELIEFS]
+        ],
         "blocks": [{"number": block.number, "title": block.title} for block in room.blocks],
         "ready": {
             "codes": sum(bool(seat.code) for seat in room.seats.values()),

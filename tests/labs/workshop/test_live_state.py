@@ -329,7 +329,10 @@ def test_the_report_says_what_share_left_something_out(here: Clocked) -> None:
     for key, option in zip(KEYS, "aabbbc", strict=True):
         here.answer(key, number, option)
     here.do(here.room.close(number, show_key=True))
+    shown = [each["belief"] for each in dashboard.for_instructor(here.room, here.at, lambda _: [])["beliefs"]]
+    assert shown == ["Left out b.", "Left out c."]
     here.do(here.room.begin_block("After lunch"))
+    assert dashboard.for_instructor(here.room, here.at, lambda _: [])["beliefs"] == []
     text = dashboard.report(here.room, 1)
     assert "# Before lunch" in text
     assert "- 50 % (3 of 6): Left out b." in text

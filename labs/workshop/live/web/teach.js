@@ -32,6 +32,9 @@ function show(said) {
   showLabs(said.labs);
   showReadiness(said.seats, said.ready);
   showBlocks(said.blocks);
+  $("#beliefs").replaceChildren(...(said.beliefs.length
+    ? said.beliefs.map(({ percent, chose, answered, belief }) => make("li", {}, make("b", { text: `${percent} %` }), make("span", { text: ` (${chose} of ${answered}): ${belief}` })))
+    : [make("li", { class: "hint", text: "Nothing: no poll of it has been closed, or nobody chose a wrong answer." })]));
   for (const ask of document.querySelectorAll("#questions button")) ask.disabled = !!said.open;
 }
 
