@@ -70,7 +70,9 @@ notebooks: setup ## write the students' copies of the labs into _build/notebooks
 	@$(BIN)/python -m labs.check.student
 
 .PHONY: kit
-kit: book ## one folder for a USB stick, kit/, from which 'make setup FROM=kit' installs with no network
+kit: setup ## one folder for a USB stick, kit/, from which 'make setup FROM=kit' installs with no network
+	@$(BIN)/python -m labs.course build
+	@$(BIN)/python -m labs.workshop.slides
 	@$(BIN)/python -m labs.workshop.kit_commands make $(ARGS)
 
 .PHONY: lint

@@ -13,6 +13,9 @@ from labs.workshop import kit as kits
 from labs.workshop import room
 from labs.workshop.kit import Manifest
 
+PAGES = ("site/", "slides/")
+PAGES_POLICY = "base-uri 'none'; frame-ancestors 'self'"
+
 
 def install(app: web.Application, kit: Path) -> None:
     """Add the kit's pages. Raises Refusal when there is no kit."""
@@ -22,6 +25,8 @@ def install(app: web.Application, kit: Path) -> None:
             "The kit", room.KIT, "The course's source, its packages and the notebooks, to install without a network."
         )
     )
+    if (root / "slides" / "index.html").is_file():
+        app[room.PANELS].append(room.Panel("Slides", f"{room.KIT}slides/index.html", "A deck for each lesson."))
 
     async def download(request: web.Request) -> web.StreamResponse:
         asked = request.match_info["path"]
@@ -32,7 +37,9 @@ def install(app: web.Application, kit: Path) -> None:
             if asked and not asked.endswith("/"):
                 raise web.HTTPFound(f"{request.path}/")
             return _index(path, request.path, _steps(manifest, app[room.ROOM].url) if path == root else "")
-        return web.FileResponse(path, headers={"Cache-Control": "no-cache", "Content-Security-Policy": "sandbox"})
+        # Pages that the course built bring their scripts with them; any other file is to be kept, and does nothing in a browser.
+        policy = PAGES_POLICY if asked.startswith(PAGES) else "sandbox"
+        return web.FileResponse(path, headers={"Cache-Control": "no-cache", "Content-Security-Policy": policy})
 
     app.router.add_get("/kit", room._to_folder)
     app.router.add_get(room.KIT + "{path:.*}", download)

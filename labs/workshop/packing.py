@@ -4,6 +4,7 @@ packed = packing.pack(Path("kit"), [Kind.named("linux-x86_64-3.11")], layout.fin
 """
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -24,6 +25,10 @@ README = """\
 2. In a terminal, in this folder:  tar xzf {source} -C ~ && make -C ~/deployment-dilemma setup FROM="$PWD"
 3. Then:  cd ~/deployment-dilemma && .venv/bin/lab doctor --code  says whether you are ready. The book is {book}.
 """
+OURS = re.compile(
+    r"\..*|manifest\.json|constraints\.txt|wheels|site|notebooks|slides|reveal|.*\.reveal|README\.txt|deployment-dilemma\.tar\.gz"
+)
+"""What a kit may hold. Locked solutions (*.reveal) are the instructor's to add, and stay when the kit is made again."""
 FOLDER = "deployment-dilemma"
 """What the source archive unpacks to."""
 
@@ -85,22 +90,7 @@ def _require_ours(folder: Path) -> None:
     """Raises Refusal for a folder that holds something else: what is not wanted in a kit is removed from it."""
     if folder.exists() and not folder.is_dir():
         raise Refusal(f"{folder} is a file; name a folder for the kit", USAGE)
-    ours = {
-        kit.MANIFEST,
-        kit.CONSTRAINTS,
-        kit.WHEELS,
-        kit.SOURCE,
-        "site",
-        "notebooks",
-        "slides",
-        "reveal",
-        "README.txt",
-    }
-    if folder.exists() and (
-        others := sorted(
-            path.name for path in folder.iterdir() if path.name not in ours and not path.name.startswith(".")
-        )
-    ):
+    if folder.exists() and (others := sorted(path.name for path in folder.iterdir() if not OURS.fullmatch(path.name))):
         raise Refusal(f"{folder} holds other things ({others[0]}); name a folder of its own for the kit", USAGE)
 
 

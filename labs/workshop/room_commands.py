@@ -63,7 +63,8 @@ def serve(
     where = address_of(address, exposed)
     kit = _kit(kit)
     here = layout.find()
-    site = here.site if here.site.is_dir() else None
+    sites = [here.site, *([kit / "site"] if kit else [])]  # whoever set up from a kit has the book there
+    site = next((each for each in sites if each.is_dir()), None)
     listener = _listener(where, port)
     url = _url(where, listener.getsockname()[1])
     app = room.application(folder or state.home_folder() / "room", site, kit, url=url)

@@ -466,10 +466,17 @@ class TestPacking:
             subprocess.run(["git", *arguments], cwd=root, check=True)
         return Layout(root)
 
-    def test_a_folder_with_something_else_in_it_is_left_alone(self, tmp_path: Path) -> None:
+    def test_a_folder_with_something_else_in_it_is_left_alone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
         (tmp_path / "holiday.jpg").touch()
         with pytest.raises(Refusal, match=r"holds other things \(holiday\.jpg\)"):
             packing.pack(tmp_path, [LINUX], Layout(tmp_path), print)
+        (tmp_path / "holiday.jpg").rename(tmp_path / "03-sagemaker.reveal")  # which an instructor may well put there
+        with pytest.raises(Refusal, match="is no clone"):
+            packing.pack(tmp_path, [LINUX], Layout(tmp_path), print)
+        (tmp_path / "holiday.jpg").touch()
         with pytest.raises(Refusal, match="is a file"):
             packing.pack(tmp_path / "holiday.jpg", [LINUX], Layout(tmp_path), print)
 
@@ -480,7 +487,7 @@ class TestPacking:
             packing.pack(tmp_path / "kit", [LINUX], here, print)
 
     def test_a_folder_that_is_no_clone_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
         with pytest.raises(Refusal, match="is no clone"):
             packing.pack(tmp_path / "kit", [LINUX], Layout(tmp_path), print)
 

@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from labs import terminal
 from labs.cli import cli
+from labs.course.layout import Layout
 from labs.errors import NOT_READY, USAGE, Refusal
 from labs.workshop import room, room_commands
 
@@ -84,6 +85,21 @@ def test_book_kit_and_front_page_are_served(tmp_path: Path, site: Path, kit: Pat
 
     visit(room.application(tmp_path / "room", site, kit, url="http://10.0.0.1:8000/", parts=()), asking)
     assert (tmp_path / "room").is_dir()
+
+
+def test_what_the_course_built_runs_and_any_other_file_of_the_kit_does_not(tmp_path: Path, kit: Path) -> None:
+    (kit / "slides").mkdir()
+    (kit / "slides" / "index.html").write_text("<script>1</script>")
+    (kit / "wheels" / "page.html").write_text("<script>1</script>")
+
+    async def asking(client: Client) -> None:
+        assert 'href="/kit/slides/index.html"' in await (await client.get("/")).text()
+        deck = await client.get("/kit/slides/index.html")
+        assert "script-src" not in deck.headers["Content-Security-Policy"]
+        assert "sandbox" not in deck.headers["Content-Security-Policy"]
+        assert (await client.get("/kit/wheels/page.html")).headers["Content-Security-Policy"] == "sandbox"
+
+    visit(room.application(tmp_path / "room", kit=kit, parts=()), asking)
 
 
 def test_without_book_and_kit_there_is_still_a_front_page(tmp_path: Path) -> None:
@@ -268,13 +284,20 @@ def test_the_command_says_what_it_opens_and_ends_when_it_is_told(tmp_path: Path,
     assert str(tmp_path / "room") in said
 
 
-def test_json_is_one_object(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_json_is_one_object_and_an_old_kit_is_said_to_be_old(
+    tmp_path: Path, kit: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def at_once(_: web.Application, listener: socket.socket) -> None:
         listener.close()
 
     monkeypatch.setattr(room_commands, "_run", at_once)
+    monkeypatch.setattr(room_commands.layout, "find", lambda: Layout(tmp_path))  # nothing is built here
+    (kit / "site").mkdir()
+    (tmp_path / "constraints.txt").write_text("other==1.0\n")
     arguments = ["serve", "--room", "127.0.0.1", "--port", "0", "--folder", str(tmp_path / "room"), "--json"]
     assert terminal.run(cli, "lab", arguments) == 0
-    assert json.loads(capsys.readouterr().out)["url"].startswith("http://127.0.0.1:")
+    printed = capsys.readouterr()
+    said = json.loads(printed.out)
+    assert said["url"].startswith("http://127.0.0.1:")
+    assert (said["kit"], said["site"]) == (str(kit), str(kit / "site"))
+    assert "The kit: this kit, of 2026-11-01, was made for another version of the course" in printed.err
