@@ -299,6 +299,16 @@ def test_a_platform_that_refuses_is_named_and_nothing_is_lost(launch: Launch, re
     assert frame.get_by_role("button", name="Download my answers").is_visible()
 
 
+def test_a_page_that_comes_back_after_its_session_does_not_pretend_to_report(launch: Launch, address: str) -> None:
+    page, frame = launch()
+    frame.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    assert calls(page)[-1][0] == "LMSFinish"
+    with page.expect_event("framenavigated", lambda one: one.url == f"{address}/package/trial.html"):
+        frame.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    frame.wait_for_selector("dd-quiz.dd-is-ready")
+    assert "did not begin this session" in frame.locator(".scorm-state").inner_text()
+
+
 def test_a_session_that_does_not_begin_is_said(launch: Launch) -> None:
     _, frame = launch(refuse="LMSInitialize")
     assert "did not begin this session" in frame.locator(".scorm-state").inner_text()

@@ -278,4 +278,5 @@
   });
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && report());
   window.addEventListener("pagehide", finish);
+  window.addEventListener("pageshow", (event) => event.persisted && api && location.reload()); // back from the cache: the session is over
 })();
