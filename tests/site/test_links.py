@@ -9,8 +9,11 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import Browser, Page
 
-from labs.course import server, site
+from labs.check import student
+from labs.course import layout, server, site
 from labs.course.server import Desk, State
+
+SOURCE = r"<code>((?:book|notebooks)/[^<]+\.md)</code>\.\s*</p>"
 
 
 def test_every_link_inside_the_site_leads_somewhere(site_dir: Path, pages: list[str]) -> None:
@@ -58,6 +61,41 @@ def test_every_page_is_told_in_one_title_one_heading_and_one_description(site_di
         titles.setdefault(title[1], name)
     assert wrong == {}
     assert len(titles) == len(pages)
+
+
+def test_every_page_can_be_shared_with_its_title_and_what_it_is_about(site_dir: Path, pages: list[str]) -> None:
+    wrong = {}
+    for name in pages:
+        head = (site_dir / name).read_text("utf-8").partition("</head>")[0]
+        said = re.findall(r'<meta (?:property|name)="(og:\w+|twitter:card|description)" content="([^"]+)"', head)
+        told = dict(said)
+        if not {"og:title", "og:description", "og:type", "og:site_name", "twitter:card"} <= set(told) or len(
+            said
+        ) != len(told):
+            wrong[name] = said
+        elif told["og:description"] != told["description"]:
+            wrong[name] = [told["og:description"], told["description"]]
+    assert wrong == {}
+
+
+def test_every_page_names_the_file_that_it_is_written_in(site_dir: Path, pages: list[str]) -> None:
+    root = layout.find().root
+    unnamed = [
+        name
+        for name in pages
+        if not (found := re.search(SOURCE, (site_dir / name).read_text("utf-8"))) or not (root / found[1]).is_file()
+    ]
+    assert set(unnamed) == {"404.html", "search.html"}
+
+
+def test_every_lab_can_be_taken_away_and_says_how_one_s_copy_is_opened(site_dir: Path) -> None:
+    slugs = {path.stem for path in layout.find().labs()}
+    for slug in slugs:
+        page = (site_dir / "labs" / f"{slug}.html").read_text("utf-8")
+        assert f'<a href="{slug}.ipynb" download>' in page
+        assert (site_dir / "labs" / f"{slug}.ipynb").is_file()
+        assert f"<code>lab notebook {slug}</code>" in page
+        assert student.find(slug).stem == slug, "what the command looks for"
 
 
 @pytest.mark.parametrize("address", ["nowhere.html", "deep/down/nowhere.html"])
