@@ -123,7 +123,7 @@ def engine_for(
 
 
 def _choices(target: Mapping[str, Any]) -> Choices:
-    return Choices(tensor_parallel=target.get("tensor_parallel"), dtype=target.get("dtype"))
+    return Choices(**{name: target.get(name) for name in ("tensor_parallel", "dtype", "max_num_seqs")})
 
 
 def overlay(run: Run, engine: EngineConfig, notes: tuple[str, ...] = ()) -> Overlay:

@@ -345,6 +345,7 @@ def teardown(name: str | None, everything: bool, regions: str | None, real: bool
     where = connect(real=real, quiet=as_json)
     done, there = [], [where.region] if name is None else standing.deployments(where)
     if name is not None:
+        _check_known(where, name, there)
         done = [_remove_one(where, name, there)]
     for region in (regions or where.region).split(",") if everything else ():
         with standing.in_region(where, region.strip()) as here, _status(f"removing all in {here.region}") as tell:
@@ -361,7 +362,7 @@ def teardown(name: str | None, everything: bool, regions: str | None, real: bool
         )
     else:
         for each in done:
-            _say_removal(each, name, there, in_region=f" in {each.region}" if regions else "")
+            _say_removal(each, name, in_region=f" in {each.region}" if regions else "")
     if left:
         raise Refusal(
             f"{len(left)} of its resources are left (above); run 'lab teardown --all{_flag(where)}' again in a minute",
@@ -369,16 +370,30 @@ def teardown(name: str | None, everything: bool, regions: str | None, real: bool
         )
 
 
+def _check_known(where: cloud.Cloud, name: str, there: list[str]) -> None:
+    """Return when there is something to remove under this name, or to close, or never was. Raises Refusal when nobody knows it."""
+    if name in there or name in spend.total(where):
+        return
+    if name in targets.TARGETS and getattr(targets.get(name), "creates_nothing", False):
+        return
+    if not there and staging.exists(where):  # a removal that was cut off left the bucket
+        return
+    has = f"there is: {', '.join(there)}" if there else "nothing is deployed here"
+    raise Refusal(f"there is no '{name}', so there was nothing to remove; {has}", FALSE)
+
+
 def _remove_one(where: cloud.Cloud, name: str, there: list[str]) -> standing.Removal:
     left: list[str] = []
     with _status(f"removing {name}") as tell:
         if name in there:
             left = standing.remove(where, name, tell)
+        else:
+            spend.close(where, name)
         bucket, more = (False, []) if left else standing.finish(where, tell)
     return standing.Removal(where.region, (name,) if name in there else (), (*left, *more), bucket)
 
 
-def _say_removal(done: standing.Removal, name: str | None, there: list[str], in_region: str) -> None:
+def _say_removal(done: standing.Removal, name: str | None, in_region: str) -> None:
     if done.left:
         for one in done.left:
             terminal.say(f"Left{in_region}: {escape(one)}")
@@ -386,11 +401,14 @@ def _say_removal(done: standing.Removal, name: str | None, there: list[str], in_
         also = ", with the bucket of the functions' code" if done.bucket else ""
         proof = "Each of its resources was looked for; none is left."
         terminal.say(f"Removed{in_region}: {', '.join(done.removed)}{also}. {proof}")
-    elif name is None or not there:
-        nothing = f"Nothing is deployed{in_region}, so there was nothing to remove."
-        terminal.say(f"The last bucket is removed{in_region}; nothing is left." if done.bucket else nothing)
+    elif done.bucket:
+        terminal.say(f"The last bucket is removed{in_region}; nothing is left.")
+    elif name is None:
+        terminal.say(f"Nothing is deployed{in_region}, so there was nothing to remove.")
     else:
-        terminal.say(f"There is no '{escape(name)}', so there was nothing to remove. There is: {', '.join(there)}.")
+        terminal.say(
+            f"'{escape(name)}' keeps nothing in the account, so there was nothing to remove; its calls are counted no longer."
+        )
 
 
 def connect(*, real: bool, quiet: bool) -> cloud.Cloud:

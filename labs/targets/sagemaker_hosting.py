@@ -7,6 +7,7 @@ hub_id("qwen3-0.6b")                                # Qwen/Qwen3-0.6B
 import json
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -16,6 +17,7 @@ from labs.economics import instances
 from labs.economics.bill import Bill
 from labs.errors import FALSE, USAGE, Refusal
 from labs.facts import catalogue
+from labs.serving.memory import WEIGHT_BYTES
 from labs.targets import quota
 from labs.targets.vllm import GATED
 
@@ -168,3 +170,25 @@ def hours_of(instance_type: str, count: int, hours: float) -> Bill:
             "or add the price to the register",
             FALSE,
         ) from unknown
+
+
+def catalogue_id(name: str) -> str:
+    """The reverse of `hub_id`, where the catalogue has the model; else the name as it is."""
+    models = ((id_, model.weights) for id_, model in catalogue.models().items())
+    return next((id_ for id_, weights in models if weights and urlsplit(weights).path.strip("/") == name), name)
+
+
+def served(endpoint: str) -> dict[str, Any]:
+    """What an endpoint's container was told that decides how fast it is, in the words of `labs.serving.profiles.Choices`; what it leaves open is left out."""
+    client = boto3.client("sagemaker")
+    config = client.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
+    [variant, *_] = client.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+    told = client.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"].get("Environment", {})
+    dtype = told.get("OPTION_QUANTIZE", "").removeprefix("static_") or told.get("OPTION_DTYPE", "")
+    numbers = {
+        "tensor_parallel": told.get("OPTION_TENSOR_PARALLEL_DEGREE", ""),
+        "max_num_seqs": told.get("OPTION_MAX_ROLLING_BATCH_SIZE", ""),
+        "n_positions": told.get("OPTION_N_POSITIONS", ""),
+    }
+    found: dict[str, Any] = {name: int(text) for name, text in numbers.items() if text.isdecimal()}
+    return found | ({"dtype": dtype} if dtype in WEIGHT_BYTES else {})

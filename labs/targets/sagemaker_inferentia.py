@@ -4,6 +4,7 @@ The account's quota for ml.inf2 is 0 by default, and LLM serving on Inf2 is in m
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from labs.targets import sagemaker_hosting as hosting
 from labs.targets.base import Kind, Site
@@ -44,3 +45,11 @@ class SageMakerInferentia(SageMakerEndpoint):
             "OPTION_MODEL_LOADING_TIMEOUT": str(self.startup_timeout_s),
         }
         return {name: value for name, value in settings.items() if value} | hosting.token_variable(self.token_secret)
+
+    def describe(self, site: Site) -> dict[str, Any]:
+        """With what its model was compiled for: a simulation of it wants batch, precision and cores."""
+        return (
+            super().describe(site)
+            | {"model": hosting.catalogue_id(self.outputs(site)["ModelId"])}
+            | hosting.served(site.name)
+        )

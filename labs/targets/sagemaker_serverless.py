@@ -29,11 +29,11 @@ class SageMakerServerless(Stacked):
     context_tokens: int = option(2048, "Longest prompt and answer together, in tokens.")
     image: str = option("", "The container; empty for the register's.")
     usd_per_second: float | None = option(
-        None, "What AWS asks for a second of this memory; the register has no price of it."
+        None, "What AWS asks for a second of this memory; none for the register's price."
     )
 
     def worst_case(self, site: Site) -> Bill:  # noqa: ARG002 - nothing is kept, so time costs nothing
-        """Nothing without a call. What a second costs is not in the register, so kept-warm environments have no worst case."""
+        """Nothing without a call. What a kept-warm second costs is not in the register, so such environments have no worst case."""
         if self.provisioned:
             raise Refusal(
                 "what an environment that is kept warm costs is not in the register, so a worst case cannot be computed; leave 'provisioned' at 0",

@@ -18,7 +18,7 @@ BY_THE_TOKEN = ("bedrock-on-demand", "bedrock-batch", "bedrock-custom-on-demand"
 BY_THE_WINDOW = "bedrock-custom-import"
 """Its copies are billed in windows that begin with a call; a call within an open one costs nothing more."""
 BY_THE_SECOND = "sagemaker-serverless"
-"""Its environments are billed by the second that they work, and the register has no price of one."""
+"""Its environments are billed by the second that they work, at a price that grows with their memory."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,11 @@ class TokenPrice:
 def of(target: Target) -> TokenPrice | None:
     """None where a call costs nothing of its own. Raises Refusal where it does and the register has no price: then nobody can say what it costs."""
     if target.name == BY_THE_SECOND:
-        per_second = getattr(target, "usd_per_second", None)
-        if per_second is None:
-            raise Refusal(
-                f"what a second of {target.name} costs is not in the register: look it up on AWS's price page and state it with "
-                "--set usd_per_second=PRICE",
-                FALSE,
-            )
-        return TokenPrice(0.0, 0.0, (), per_second * facts.number("sagemaker.serverless.timeout_s"))
+        price = "sagemaker.price.serverless_per_gb_s"
+        stated: float | None = getattr(target, "usd_per_second", None)
+        per_second = usd(price) * float(getattr(target, "memory_mb", 0)) / 1024 if stated is None else stated
+        of_it = (price,) if stated is None else ()
+        return TokenPrice(0.0, 0.0, of_it, per_second * facts.number("sagemaker.serverless.timeout_s"))
     if target.name == BY_THE_WINDOW:
         return _window(target)
     if target.name not in BY_THE_TOKEN:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -17,7 +17,7 @@ from labs.cloud import connect, environment, server
 from labs.cloud.context import REGION, Context
 from labs.cloud.services import quotas
 from labs.cloud.state import ServerRecord
-from labs.targets import Target, quota, standing
+from labs.targets import Target, ledger, quota, standing
 from labs.targets.bedrock_provisioned import QUOTAS
 from tests.labs.cloud.inventory import inventory
 from tests.labs.targets import own_kit
@@ -94,16 +94,21 @@ def own_server(local_cloud: ServerRecord, tmp_path_factory: pytest.TempPathFacto
         server.stop(home)
 
 
-def killed(words: list[str], after_s: float) -> None:
-    """Run a command and kill it, without a word, after so long."""
+def killed(words: list[str], begun: Callable[[], bool], after_s: float) -> bool:
+    """Run a command and kill it, without a word, so long after it has begun; False when it was quicker."""
     process = subprocess.Popen(
         [sys.executable, "-m", "labs.cli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+    deadline = time.monotonic() + 60
+    while process.poll() is None and not begun() and time.monotonic() < deadline:
+        time.sleep(0.01)
     try:
         process.wait(after_s)
+        return False
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()
+        return True
 
 
 def gone_in_the_end(name: str) -> None:
@@ -120,12 +125,23 @@ def gone_in_the_end(name: str) -> None:
 @pytest.mark.usefixtures("own_server")
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_client_that_is_killed_at_any_moment_leaves_what_a_teardown_ends(name: str, tmp_path: Path) -> None:
-    before, chance = inventory(boto3.Session()), random.Random(name)
+    before, chance, where = inventory(boto3.Session()), random.Random(name), connect()
     sets = ["--set", f"recipe={tmp_path / 'recipe.yaml'}"] if name == "edge-greengrass" else []
+    kills = {"deploy": 0, "teardown": 0}
+
+    def written_down() -> int:
+        return len(ledger.entries(where))
+
     for _ in range(4):
-        killed(["deploy", name, "--name", "killed", "--request-quota", *sets], chance.uniform(1.0, 6.0))
-        killed(["teardown", "killed"], chance.uniform(1.0, 4.0))
+        deploying = ["deploy", name, "--name", "killed", "--request-quota", *sets]
+        kills["deploy"] += killed(deploying, lambda: written_down() > 0, chance.uniform(0.0, 2.0))
+        there = written_down()
+        started_s = time.monotonic() + chance.uniform(0.5, 4.0)
+        begun = lambda: written_down() < there or time.monotonic() > started_s  # noqa: E731, B023 - used at once
+        kills["teardown"] += killed(["teardown", "killed"], begun, chance.uniform(0.0, 1.0))
         gone_in_the_end("killed")
+    print(f"{name}: killed {kills['deploy']} times in deploy, {kills['teardown']} times in teardown")
+    assert kills["deploy"], "each was over before it could be killed"
     assert inventory(boto3.Session()) - before == set()
 
 

@@ -143,8 +143,12 @@ def test_a_quota_that_is_too_small_names_the_request_and_makes_nothing(capsys: p
 
 
 def test_teardown_of_what_is_not_there_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert terminal.run(cli, "lab", ["teardown", "commands-never"]) == 0
-    assert "nothing to remove" in " ".join(capsys.readouterr().out.split())
+    assert terminal.run(cli, "lab", ["teardown", "commands-never"]) == FALSE
+    assert "there is no 'commands-never', so there was nothing to remove" in " ".join(capsys.readouterr().err.split())
+    assert terminal.run(cli, "lab", ["teardown", "bedrock-on-demand"]) == 0, (
+        "a target that creates nothing is gone at once"
+    )
+    assert "keeps nothing in the account" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.usefixtures("deployed")
@@ -160,7 +164,7 @@ def test_teardown_removes_the_one_it_is_told_and_leaves_nothing_of_it(lab: Calla
     assert SERVERLESS not in endpoints()
     assert STREAMING in endpoints(), "the other stays"
     assert SERVERLESS not in {entry.name for entry in ledger.entries(connect())}
-    assert lab("teardown", SERVERLESS)[1]["removed"] == []
+    assert lab("teardown", SERVERLESS) == (FALSE, None)
     assert lab("invoke", SERVERLESS, "Hello")[0] == USAGE, "its name means nothing any more"
     assert lab("teardown", STREAMING)[1]["removed"] == [STREAMING]
     assert STREAMING not in endpoints()

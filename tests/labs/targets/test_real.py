@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from labs import terminal
+from labs import facts, terminal
 from labs.cli import cli
 from labs.cloud import Cloud, connect
 from labs.cloud.context import REGION, Context
@@ -125,15 +125,24 @@ def test_calls_are_counted_and_the_one_that_could_pass_the_limit_is_not_sent(lab
     assert "has spent $0.0000 in 2 calls" in refused
     assert "nothing was sent" in refused
     assert lab("invoke", "bedrock-on-demand", "Hi", "--real", "--max-tokens", "9000", "--ceiling-usd", "1")[0] == 0
-    spend.close(where(), "bedrock-on-demand")
+    assert lab("teardown", "bedrock-on-demand", "--real")[0] == 0
+    assert "bedrock-on-demand" not in spend.total(where()), "whoever calls it again is asked for a ceiling again"
 
 
 def test_a_call_that_nobody_can_price_is_no_call_for_nothing(lab: Lab) -> None:
-    status, _, refused = lab("deploy", "sagemaker-serverless", "--real", "--ceiling-usd", "10")
+    unknown = ["bedrock-on-demand", "--real", "--model", "amazon.nobody-knows-v1:0", "--ceiling-usd", "10"]
+    status, _, refused = lab("deploy", *unknown)
     assert status == FALSE
-    assert "--set usd_per_second=PRICE" in refused
-    plan = ceiling.plan(SageMakerServerless(usd_per_second=0.001), Site(where(), "x"), ceiling.Calls(100, 1, 1))
-    assert plan.usd == pytest.approx(100 * 60 * 0.001), "each call at its longest"
+    assert "the register has no price of 'amazon.nobody-knows-v1:0'" in refused
+
+
+def test_a_call_that_is_billed_by_the_second_counts_as_the_longest_that_it_may_be() -> None:
+    calls = ceiling.Calls(100, 1, 1)
+    stated = ceiling.plan(SageMakerServerless(usd_per_second=0.001), Site(where(), "x"), calls)
+    assert stated.usd == pytest.approx(100 * 60 * 0.001)
+    per_gb_s = facts.number("sagemaker.price.serverless_per_gb_s")
+    known = ceiling.plan(SageMakerServerless(memory_mb=2048), Site(where(), "x"), calls)
+    assert known.usd == pytest.approx(100 * 60 * 2 * per_gb_s)
 
 
 def test_the_queue_on_aws_wants_to_know_how_many_jobs_are_planned(lab: Lab) -> None:

@@ -1,12 +1,15 @@
 """What is refused before anything is created, what it costs at most, and templates that the linter accepts."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from labs import facts, targets
+from labs.bench.overlay import engine_for
 from labs.cloud.context import Context
 from labs.errors import Refusal
+from labs.serving.static_batching import StaticSpec
 from labs.targets import options, quota
 from tests.labs.targets.sagemaker_targets import allow, cloud_for_targets, remains, site
 
@@ -47,6 +50,29 @@ def test_what_cannot_be_is_refused_before_anything_is_created(
     allow(cloud, "ml.g5.2xlarge")
     with pytest.raises(Refusal, match=words):
         options.make(name, targets.get(name), pairs).deploy(site("refused"))
+    assert remains() == {}
+
+
+def test_an_inferentia_endpoint_says_what_its_model_was_compiled_for(cloud: Context) -> None:
+    """Also to who did not deploy it: it is read from the container's environment."""
+    allow(cloud, "ml.inf2.8xlarge")
+    pairs = ["instance_type=ml.inf2.8xlarge", "max_batch=8", "quantize=static_int8", "n_positions=4096"]
+    options.make("sagemaker-inferentia", targets.get("sagemaker-inferentia"), pairs).deploy(site("compiled"))
+    target: Any = targets.get("sagemaker-inferentia")()
+    said = target.describe(site("compiled"))
+    assert said == {
+        "instance_type": "ml.inf2.8xlarge",
+        "replicas": 1,
+        "model": "mistral-7b",
+        "tensor_parallel": 2,
+        "max_num_seqs": 8,
+        "n_positions": 4096,
+        "dtype": "int8",
+    }
+    simulated, _ = engine_for(said)
+    assert isinstance(simulated.replica, StaticSpec)
+    assert simulated.replica.max_batch == 8
+    target.remove(site("compiled"))
     assert remains() == {}
 
 
