@@ -52,10 +52,13 @@ def test_a_renamed_file_is_a_change(course: Layout) -> None:
     assert stamp.everything(course) != before
 
 
-def test_where_the_site_will_stand_is_part_of_it(course: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = stamp.everything(course)
-    monkeypatch.setenv("BOOK_URL", "https://course.example/")
-    assert stamp.everything(course) != before
+@pytest.mark.parametrize("name", ["BOOK_URL", "BOOK_EDIT_URL"])
+def test_where_the_site_will_stand_is_part_of_it(course: Layout, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    before = stamp.everything(course), stamp.machinery(course)
+    monkeypatch.setenv(name, "https://course.example/")
+    after = stamp.everything(course), stamp.machinery(course)
+    assert before[0] != after[0]
+    assert before[1] != after[1], "every page says it"
 
 
 def test_a_broken_stamp_is_no_stamp(tmp_path: Path) -> None:
