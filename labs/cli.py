@@ -66,18 +66,18 @@ COMMANDS = {
         "A lab's solutions, locked; a code for each task, to show in class.",
     ),
     "room-cost": (
-        "labs.workshop.pace_commands",
+        "labs.workshop.money_commands",
         "room_cost",
         "What a room would cost on real AWS, lab by lab, and which quotas it needs.",
     ),
     "hub-link": ("labs.workshop.hub_commands", "hub_link", "A link by which a hub or Binder brings a room the labs."),
     "room-accounts": (
-        "labs.workshop.pace_commands",
+        "labs.workshop.money_commands",
         "room_accounts",
         "Scripts for a room with an AWS account each: set-up, and a clean-up that proves itself.",
     ),
     "left": (
-        "labs.workshop.pace_commands",
+        "labs.workshop.money_commands",
         "left_",
         "What costs money in this account, whoever made it; changes nothing.",
     ),

@@ -11,7 +11,7 @@ from labs import terminal
 from labs.cloud import server
 from labs.errors import Refusal
 from labs.workshop import accounts
-from labs.workshop.pace_commands import room_accounts
+from labs.workshop.money_commands import room_accounts
 
 LIST = "name,account,profile\nAnna Q,111122223333,anna\nBen,444455556666,ben\n"
 

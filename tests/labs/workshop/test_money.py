@@ -24,7 +24,7 @@ from labs.errors import Refusal
 from labs.squid.commands import deploy
 from labs.targets import Site, ceiling, costs, options
 from labs.workshop import left, money
-from labs.workshop.pace_commands import left_, room_cost
+from labs.workshop.money_commands import left_, room_cost
 from tests.labs.cloud.sagemaker_kit import GPU, fresh
 
 USES = yaml.safe_load(money.DATA.read_text())
