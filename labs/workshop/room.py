@@ -210,6 +210,11 @@ def _install_own(app: web.Application) -> None:
 
     app.router.add_get(OURS + "{name}", own)
 
+    async def favicon(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=files["icon.svg"].read_bytes(), content_type="image/svg+xml")
+
+    app.router.add_get("/favicon.ico", favicon)  # what a browser asks for where a page names none, as on a slide
+
 
 async def _front_page(request: web.Request) -> web.StreamResponse:
     panels = request.app[PANELS]
