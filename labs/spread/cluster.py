@@ -304,7 +304,8 @@ def _check(workers: Workers) -> None:
 
 
 def _cannot(who: str, failed: BaseException) -> Refusal:
-    return Refusal(f"{who} cannot do this work ({type(failed).__name__}: {failed}); {_REMEDY}", NOT_READY)
+    why = str(failed) if type(failed) is Exception else f"{type(failed).__name__}: {failed}"  # Dask wraps some
+    return Refusal(f"{who} cannot do this work ({why}); {_REMEDY}", NOT_READY)
 
 
 @contextmanager

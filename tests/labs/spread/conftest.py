@@ -1,4 +1,4 @@
-"""A scheduler with two workers, as a user starts it, and one that has none."""
+"""A scheduler and its workers, as a user starts them."""
 
 import json
 import os
@@ -42,10 +42,4 @@ def spread_up(workers: int) -> Iterator[Up]:
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[Up]:
     with spread_up(2) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def no_workers() -> Iterator[Up]:
-    with spread_up(0) as running:
         yield running

@@ -188,15 +188,6 @@ def test_what_is_no_address(address: str, capsys: pytest.CaptureFixture[str]) ->
     assert f"'{address}' is no scheduler's address" in why
 
 
-def test_a_scheduler_without_workers(
-    no_workers: Up, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "CONNECT_S", 2.0)
-    status, why = said(["spread", "status", no_workers.address], capsys)
-    assert status == NOT_READY
-    assert f"the scheduler at {no_workers.address} has no worker; start some with 'lab spread join" in why
-
-
 def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         status, why = said(["spread", "up", "--port", str(server.getsockname()[1])], capsys)
@@ -210,12 +201,24 @@ def test_a_name_that_is_nobodys(capsys: pytest.CaptureFixture[str]) -> None:
     assert "a scheduler cannot listen at no.such.host.invalid" in why
 
 
-def test_when_workers_or_the_scheduler_are_gone_the_run_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    from distributed import Client
-
+def test_without_workers_or_a_scheduler_a_run_ends(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cluster, "NO_WORKER_S", 1.5)
     monkeypatch.setattr(cluster, "GONE_S", 1.5)
-    with spread_up(0) as up, cluster.quiet(), Client(up.address, set_as_default=False) as client:
+    with spread_up(0) as up:
+        monkeypatch.setattr(cluster, "CONNECT_S", 3.0)
+        status, why = said(["spread", "status", up.address], capsys)
+        assert status == NOT_READY
+        assert f"the scheduler at {up.address} has no worker; start some with 'lab spread join" in why
+        monkeypatch.setattr(cluster, "CONNECT_S", 10.0)
+        _gone(up, monkeypatch)
+
+
+def _gone(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import Client
+
+    with cluster.quiet(), Client(up.address, set_as_default=False) as client:
         workers = Workers(up.address, client)
         with pytest.raises(Refusal, match=f"no worker is left at {up.address}") as left:
             [*workers.each(work.double, numbered(2))]
@@ -235,19 +238,22 @@ def joined(address: str) -> "subprocess.Popen[str]":
     return process
 
 
-def test_workers_join_and_leave_with_whoever_started_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_workers_join_and_end_with_their_scheduler() -> None:
     with spread_up(0) as up:
         one = joined(up.address)
+        below = psutil.Process(one.pid).children(recursive=True)
         with connect(up.address) as workers:
             assert values([*workers.each(work.double, numbered(3))]) == {f"piece-{n}": 2 * n for n in range(3)}
-            below = psutil.Process(one.pid).children(recursive=True)
-            one.kill()
-            one.communicate()
-            assert below
-            assert psutil.wait_procs(below, 60)[1] == []
-        two = joined(up.address)
-        status, _ = said(["spread", "status", up.address], capsys)
-        assert status == 0
-    _, why = two.communicate(timeout=90)
-    assert two.returncode == NOT_READY
+    _, why = one.communicate(timeout=90)
+    assert one.returncode == NOT_READY
     assert f"the scheduler at {up.address} has ended, and these workers with it" in " ".join(why.split())
+    assert psutil.wait_procs(below, 60)[1] == []
+
+
+@pytest.mark.soak
+def test_workers_end_with_whoever_started_them() -> None:
+    with spread_up(1) as up:
+        below = psutil.Process(up.process.pid).children(recursive=True)
+        assert below
+        up.process.kill()
+        assert psutil.wait_procs(below, 60)[1] == []
