@@ -325,6 +325,12 @@ def main(arguments: list[str]) -> int:
     except Refusal as refusal:
         print(f"setup: {refusal}.", file=sys.stderr)
         return refusal.exit_status
+    except OSError as failed:
+        print(f"setup: {failed.filename or 'a file'} could not be read or written: {failed.strerror}.", file=sys.stderr)
+        return NOT_READY
+    except KeyboardInterrupt:
+        print("setup: stopped by you; what was fetched stays.", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,5 +1,6 @@
 """`lab kit make`, `lab kit check`: the folder from which a room installs the course without a network."""
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from rich.markup import escape
 
 from labs import terminal
 from labs.course import layout
+from labs.errors import NOT_READY, Refusal
 from labs.workshop import kit as kits
 
 if TYPE_CHECKING:
@@ -37,7 +39,13 @@ def make(to: Path | None, only: tuple[str, ...], as_json: bool) -> None:
 
     here = layout.find()
     kinds = _kinds(only)
-    packed = packing.pack(to or here.root / "kit", kinds, here, lambda text: terminal.err.print(text, markup=False))
+    try:
+        packed = packing.pack(to or here.root / "kit", kinds, here, lambda text: terminal.err.print(text, markup=False))
+    except (OSError, shutil.Error) as failed:
+        raise Refusal(
+            f"the kit could not be written ({failed}); set that right, and run it again: what is there is not fetched twice",
+            NOT_READY,
+        ) from None
     if as_json:
         environments = {
             shelf.kind.name: {

@@ -207,6 +207,16 @@ class TestChecking:
         assert done.stderr.startswith("setup: this kit, of 2026-11-02, was made for another version of the course")
         assert done.stderr.count("\n") == 1
 
+    def test_what_cannot_be_written_is_one_sentence(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        change(folder, constraints_sha256=kit.digest(ROOT / "constraints.txt"))
+        monkeypatch.chdir(ROOT)
+        monkeypatch.setattr(kit, "this_machine", lambda: HERE)
+        (tmp_path / "venv").write_text("in the way")
+        assert kit.main([str(folder), str(tmp_path / "venv")]) == NOT_READY
+        assert "could not be read or written: Not a directory" in capsys.readouterr().err
+
     def test_this_machine_is_told_by_what_wheels_ask(self) -> None:
         machine = kit.this_machine()
         assert machine.python.startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
@@ -479,6 +489,39 @@ class TestPacking:
         (tmp_path / "holiday.jpg").touch()
         with pytest.raises(Refusal, match="is a file"):
             packing.pack(tmp_path / "holiday.jpg", [LINUX], Layout(tmp_path), print)
+
+    def test_a_disk_that_is_full_is_one_sentence(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(packing, "pack", full)
+        assert terminal.run(cli, "lab", ["kit", "make", "--to", str(tmp_path / "kit")]) == NOT_READY
+        assert "No space left on device" in capsys.readouterr().err
+
+    def test_kinds_are_named_in_part_or_as_this_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        asked: list[list[str]] = []
+
+        def pack(folder: Path, kinds: list[Kind], *_: object) -> packing.Packed:
+            asked.append([kind.name for kind in kinds])
+            return packing.Packed(folder, [], [], ["A note."], 0, 0)
+
+        monkeypatch.setattr(packing, "pack", pack)
+        monkeypatch.setattr(kit, "this_machine", lambda: HERE)
+        for only in (
+            (),
+            ("--only", "here"),
+            ("--only", "linux-aarch64"),
+            ("--only", "macos-arm64-3.13", "--only", "here"),
+        ):
+            assert terminal.run(cli, "lab", ["kit", "make", "--to", str(tmp_path / "kit"), *only]) == 0
+        assert "A note." in capsys.readouterr().out
+        assert [len(each) for each in asked] == [12, 1, 3, 2]
+        assert asked[2] == ["linux-arm64-3.11", "linux-arm64-3.12", "linux-arm64-3.13"]
+        assert terminal.run(cli, "lab", ["kit", "make", "--only", "solaris"]) == USAGE
 
     def test_constraints_that_are_not_committed_are_refused_before_anything_is_fetched(self, tmp_path: Path) -> None:
         here = self.clone(tmp_path)
