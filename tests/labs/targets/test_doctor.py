@@ -92,10 +92,11 @@ class TestAccount:
         assert doctor_account.principal_of(f"arn:aws:iam::{ACCOUNT_ID}:root") is None
 
     def test_model_access_and_region_are_asked(self, context: Context) -> None:  # noqa: ARG002
-        found = self.findings(f"arn:aws:iam::{ACCOUNT_ID}:root", "bedrock-on-demand")
+        found = self.findings(f"arn:aws:iam::{ACCOUNT_ID}:root", "bedrock-on-demand", "ec2-vllm")
         assert found["bedrock-on-demand: model access"].passed
         assert found["bedrock-on-demand: region"].passed
         assert found["clock"].passed
+        assert {each.rpartition(": ")[2] for each in found} == readiness.ACCOUNT.keys()  # each has its place in a code
 
     def test_nothing_was_created(self, context: Context) -> None:  # noqa: ARG002
         assert own_kit.running() == []
