@@ -15,7 +15,7 @@ from rich.markup import escape
 from labs import terminal
 from labs.cloud import state
 from labs.course import commands as course_commands
-from labs.course import layout
+from labs.course import build, layout
 from labs.course.server import DEFAULT_PORT, PORTS_TRIED
 from labs.errors import NOT_READY, USAGE, Refusal
 from labs.workshop import kit as kits
@@ -166,6 +166,10 @@ def _announce(app: web.Application, address: ipaddress.IPv4Address | ipaddress.I
     terminal.say("Not open: the local cloud, notebooks, every other file; they stay with this machine.")
     if here.site is None:
         terminal.say("The book is missing: 'make book' builds it.")
+    elif here.site == layout.find().site and not build.is_current(layout.find()):
+        terminal.say(
+            "The book is older than the sources here; 'make book' builds it anew, and this server then shows the new one."
+        )
     if here.kit is None:
         terminal.say("The kit is missing: 'make kit' makes it.")
     terminal.say(f"Its state: {escape(str(here.folder))}")
