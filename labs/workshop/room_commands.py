@@ -14,8 +14,8 @@ from rich.markup import escape
 
 from labs import terminal
 from labs.cloud import state
-from labs.course import commands as course_commands
 from labs.course import build, layout
+from labs.course import commands as course_commands
 from labs.course.server import DEFAULT_PORT, PORTS_TRIED
 from labs.errors import NOT_READY, USAGE, Refusal
 from labs.workshop import kit as kits
