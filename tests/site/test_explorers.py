@@ -226,5 +226,23 @@ def test_the_script_is_on_the_explorers_pages_only(site_dir: Path, pages: list[s
 
 def test_without_a_script_the_page_says_where_else_to_ask(open_page: Callable[..., Page], site_dir: Path) -> None:
     page = open_page((site_dir / "explore-memory.html").as_uri(), java_script_enabled=False)
-    expect(page.locator(".dd-explorer")).to_contain_text("lab simulate --model llama-3-70b")
-    expect(page.locator(".x-form")).to_be_hidden()
+    expect(page.locator(".x-no-script")).to_be_visible()
+    expect(page.locator(".x-no-script")).to_contain_text("lab simulate --model llama-3-70b")
+    for useless in (".x-verdict", ".x-figure", ".x-form", ".x-answer"):
+        expect(page.locator(useless)).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [412, 1350])
+@pytest.mark.parametrize("name", ["explore-break-even", "explore-memory"])
+def test_nothing_moves_when_the_picture_comes(
+    open_page: Callable[..., Page], site_url: str, name: str, width: int
+) -> None:
+    page = open_page(f"{site_url}/{name}.html", width=width)
+    page.wait_for_selector(".dd-explorer.x-ready .x-plot svg[role=img]")
+    shifted = page.evaluate("""() => new Promise(done => {
+        let sum = 0;
+        new PerformanceObserver(list => list.getEntries().forEach(entry => { sum += entry.value; }))
+            .observe({type: 'layout-shift', buffered: true});
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(sum), 100)));
+    })""")
+    assert shifted <= 0.01
