@@ -47,6 +47,21 @@ lab check "$1" --task 1 --json > "$HOME/check.txt"
 """
 """In one shell, since a namespace of its own has a loopback of its own."""
 
+SOLVED = """
+import sys
+import jupytext
+from nbclient import NotebookClient
+notebook = jupytext.read(sys.argv[1])
+notebook.cells = [cell for cell in notebook.cells if "clean-up" not in cell.metadata.get("tags", [])]
+NotebookClient(notebook, kernel_name=notebook.metadata.kernelspec.name, timeout=600).execute()
+"""
+WHOLE_LAB = """
+PATH="$PWD/.venv/bin:$PATH"
+trap 'lab cloud down >/dev/null' EXIT
+python -c "$2" "notebooks/$1.md"
+lab check "$1" --json > "$HOME/check.txt"
+"""
+
 
 @dataclass(frozen=True)
 class Course:
@@ -61,6 +76,11 @@ class Course:
         environment = offline.surroundings(os.environ) | {"HOME": str(self.home), "LAB_HOME": str(self.home / "lab")}
         return run(offline.command(arguments), self.root, environment)
 
+    def set_up(self) -> "subprocess.CompletedProcess[str]":
+        """From the kit, by the Python that this environment was made from, as a student's machine has it."""
+        python = getattr(sys, "_base_executable", sys.executable)
+        return self.run("make", "setup", f"FROM={self.kit}", f"PYTHON={python}")
+
 
 def run(
     command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
@@ -68,11 +88,6 @@ def run(
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
-
-
-def python() -> str:
-    """The Python that this environment was made from, as a student's machine has it."""
-    return str(getattr(sys, "_base_executable", sys.executable))
 
 
 def link_or_copy(source: str, to: str) -> None:
@@ -83,8 +98,8 @@ def link_or_copy(source: str, to: str) -> None:
 
 
 @pytest.fixture
-def offline_course(tmp_path: Path) -> Iterator[Course]:
-    """The kit is made of what is here, committed or not; its wheels stay in _build for the next time, and are checked again then."""
+def clone(tmp_path: Path) -> Path:
+    """A clone of what is here, committed or not."""
     clone = tmp_path / "clone"
     shutil.copytree(ROOT, clone, symlinks=True, ignore=LEFT_OUT)
     (clone / "_build" / "html").mkdir(parents=True)
@@ -92,6 +107,12 @@ def offline_course(tmp_path: Path) -> Iterator[Course]:
     name = ("-c", "user.name=kit", "-c", "user.email=kit@localhost")
     for arguments in (["init", "-q"], ["add", "-A"], [*name, "commit", "-q", "-m", "as it is"]):
         assert run(["git", *arguments], clone).returncode == 0
+    return clone
+
+
+@pytest.fixture
+def offline_course(clone: Path, tmp_path: Path) -> Iterator[Course]:
+    """The kit's wheels stay in _build for the next time, and are checked again then."""
     wheels = ROOT / "_build" / "test-kit"
     wheels.mkdir(parents=True, exist_ok=True)
     packed = packing.pack(wheels, [Kind.named(kit.this_machine().name)], Layout(clone), print)
@@ -123,14 +144,13 @@ def test_from_a_kit_the_course_is_set_up_and_a_lab_begun_with_no_network(offline
     whole = damaged.read_bytes()
     damaged.unlink()
     damaged.write_bytes(whole[:-1])
-    setup = ("make", "setup", f"FROM={course.kit}", f"PYTHON={python()}")
-    refused = course.run(*setup)
+    refused = course.set_up()
     assert refused.returncode != 0
     assert f"damaged on its way: wheels/{damaged.name}" in refused.stderr
     assert not (course.root / ".venv" / "bin").exists()
     damaged.write_bytes(whole)
 
-    done = course.run(*setup)
+    done = course.set_up()
     assert done.returncode == 0, done.stderr
     assert not (course.root / ".venv" / "kit").exists()
     first = course.run("sh", "-euc", FIRST_LAB, "sh", LAB, KERNEL)
@@ -143,3 +163,45 @@ def test_from_a_kit_the_course_is_set_up_and_a_lab_begun_with_no_network(offline
     checks = json.loads(said["check.txt"])["checks"]
     assert checks
     assert all(each["passed"] for each in checks)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_whole_lab_runs_in_its_kernel_with_no_network(offline_course: Course) -> None:
+    done = offline_course.set_up()
+    assert done.returncode == 0, done.stderr
+    lab = offline_course.run("sh", "-euc", WHOLE_LAB, "sh", LAB, SOLVED)
+    assert lab.returncode == 0, lab.stderr
+    graded = json.loads((offline_course.home / "check.txt").read_text())
+    assert graded["score"] == graded["max"] > 0
+
+
+UV_NAMES = {
+    "linux-x86_64": "x86_64-manylinux_2_28",
+    "linux-arm64": "aarch64-manylinux_2_28",
+    "macos-arm64": "aarch64-apple-darwin",
+    "macos-x86_64": "x86_64-apple-darwin",
+}
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_uv_finds_everything_in_a_kit_for_every_kind_of_machine(clone: Path, tmp_path: Path) -> None:
+    """Which wheels fit, and which packages a marker leaves out, uv says by itself."""
+    kinds = [Kind.named(f"{platform}-{python}") for platform in kit.PLATFORMS for python in kit.PYTHONS]
+    packed = packing.pack(tmp_path / "kit", kinds, Layout(clone), print)
+    uv = str(Path(sys.executable).with_name("uv"))
+    offered = ["--offline", "--no-config", "--no-index", "--find-links", str(packed.folder / kit.WHEELS)]
+    for kind in kinds:
+        target = ["--python-platform", UV_NAMES[f"{kind.system}-{kind.processor}"], "--python-version", kind.python]
+        wanted = [
+            "--no-deps",
+            "--require-hashes",
+            "-r",
+            str(packed.folder / kit.CONSTRAINTS),
+            "--target",
+            str(tmp_path / "to"),
+        ]
+        done = run([uv, "pip", "install", "--dry-run", *offered, *target, *wanted], tmp_path)
+        assert done.returncode == 0, f"{kind.name}: {done.stderr}"
+    shutil.rmtree(tmp_path)
