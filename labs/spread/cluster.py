@@ -260,6 +260,10 @@ def reach(address: str) -> None:
         raise _no_scheduler(address, TimeoutError("whoever is there says nothing")) from None
     except MemoryError:  # Dask takes the beginning of some other protocol's words for a length
         raise _no_scheduler(address, ValueError("whoever is there speaks another protocol")) from None
+    except TypeError:  # what Dask raises where there is no TLS context
+        raise Refusal(
+            f"{address} needs certificates, and Dask's configuration names none (distributed.comm.tls)", NOT_READY
+        ) from None
     except (OSError, ValueError) as failed:
         raise _no_scheduler(address, failed) from None
 

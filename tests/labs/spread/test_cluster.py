@@ -179,6 +179,13 @@ def test_an_address_where_somebody_else_is(
     assert why.startswith(f"lab: no scheduler answers at {address}")
 
 
+def test_tls_without_certificates(capsys: pytest.CaptureFixture[str]) -> None:
+    with a_listener(b"") as address:
+        status, why = said(["spread", "status", address.replace("tcp", "tls")], capsys)
+    assert status == NOT_READY
+    assert "needs certificates, and Dask's configuration names none" in why
+
+
 @pytest.mark.parametrize(
     "address", ["8786", "127.0.0.1:8786", "http://127.0.0.1:8786", "tcp://127.0.0.1", "tcp://h:port"]
 )
