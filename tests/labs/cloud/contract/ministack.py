@@ -24,10 +24,10 @@ class Unavailable(Exception):  # noqa: N818
     """ministack cannot be had here, and why."""
 
 
-def installed(cache: Path) -> Path:
-    """Its Python, in an environment below `cache`, made now if there is none for these versions. Raises Unavailable."""
-    digest = hashlib.sha256(CONSTRAINTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    venv = cache / f"ministack-{digest}"
+def installed(cache: Path, pins: Path = CONSTRAINTS) -> Path:
+    """Its Python (or that of other pinned packages), in an environment below `cache`, made now if there is none for these versions. Raises Unavailable."""
+    digest = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    venv = cache / f"{pins.stem}-{digest}"
     python = venv / "bin" / "python"
     if (venv / "ready").exists():
         return python
@@ -36,10 +36,10 @@ def installed(cache: Path) -> Path:
     making.parent.mkdir(parents=True, exist_ok=True)
     try:
         try:
-            _make_with_uv(making)
+            _make_with_uv(making, pins)
         except (Unavailable, OSError):  # pip knows every pip.conf; uv takes a fifth of the time
             shutil.rmtree(making, ignore_errors=True)
-            _make_with_pip(making)
+            _make_with_pip(making, pins)
         (making / "ready").touch()
         with suppress(OSError):  # another worker was first
             making.rename(venv)  # its scripts keep the old path, so only its Python is used
@@ -48,23 +48,23 @@ def installed(cache: Path) -> Path:
     return python
 
 
-def _make_with_uv(venv: Path) -> None:
+def _make_with_uv(venv: Path, pins: Path) -> None:
     uv = str(Path(sys.executable).with_name("uv"))
     run([uv, "venv", "--quiet", "--python", sys.executable, str(venv)])
-    run([uv, "pip", "install", "--python", str(venv), "--quiet", "--require-hashes", "-r", str(CONSTRAINTS)])
+    run([uv, "pip", "install", "--python", str(venv), "--quiet", "--require-hashes", "-r", str(pins)])
 
 
-def _make_with_pip(venv: Path) -> None:
+def _make_with_pip(venv: Path, pins: Path) -> None:
     run([sys.executable, "-m", "venv", str(venv)])
     pip = [str(venv / "bin" / "python"), "-m", "pip"]
-    run([*pip, "install", "--quiet", "--require-hashes", "-r", str(CONSTRAINTS)])
+    run([*pip, "install", "--quiet", "--require-hashes", "-r", str(pins)])
 
 
 def run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=_with_pips_index())
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise Unavailable(f"ministack cannot be installed: {' '.join(last)}")
+        raise Unavailable(f"it cannot be installed: {' '.join(last)}")
 
 
 def _with_pips_index() -> Mapping[str, str]:
