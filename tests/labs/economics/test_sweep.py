@@ -187,3 +187,12 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFix
     status, _, err = lab(capsys, "--sweep", write(tmp_path / "s.yaml", SMALL), "--scheduler", "tcp://127.0.0.1:9")
     assert status == 3
     assert "no scheduler answers at tcp://127.0.0.1:9" in err
+
+
+@pytest.mark.soak
+def test_processes_of_this_machine_find_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "s.yaml", SMALL)
+    _, alone, _ = lab(capsys, "--sweep", file, "--json")
+    status, together, _ = lab(capsys, "--sweep", file, "--json", "--workers", 2)
+    assert status == 0
+    assert together == alone
