@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labs import terminal
@@ -93,6 +93,7 @@ def test_stretch_goes_first_then_questions_then_the_last_core_tasks_and_what_is_
     assert not a_little.catch_up
 
 
+@settings(max_examples=40)
 @given(late=st.integers(1, 120), name=st.sampled_from(agenda.names()))
 def test_a_cut_wins_back_what_is_late_with_nothing_too_much(late: int, name: str) -> None:
     for session in agenda.plan(name).sessions:

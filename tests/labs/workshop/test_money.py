@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labs import facts, targets, terminal
+from labs import cloud, facts, targets, terminal
 from labs.check import catchup, source, student
 from labs.check.labs import load
 from labs.cloud.context import Context
@@ -149,7 +149,10 @@ def test_the_command_refuses_in_a_sentence(
     assert said in " ".join(capsys.readouterr().err.split())
 
 
-def test_whatever_is_billed_is_found_with_its_price_and_gone_when_it_is_removed(in_process_cloud: Context) -> None:
+def test_whatever_is_billed_is_found_with_its_price_and_gone_when_it_is_removed(
+    in_process_cloud: Context, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cloud, "connect", lambda **_: cloud.Cloud(None, "us-east-1", "123456789012"))
     sm = fresh(in_process_cloud)
     assert left.look("us-east-1") == left.Found("us-east-1", (), ())
     endpoint = sm.endpoint(sm.config(sm.variant(sm.model(), InstanceType=GPU, InitialInstanceCount=2)))
@@ -164,9 +167,16 @@ def test_whatever_is_billed_is_found_with_its_price_and_gone_when_it_is_removed(
     price = float(facts.value("sagemaker.price.g5-xlarge"))
     assert here.things == (left.Thing("endpoint", endpoint, pytest.approx(2 * price)), left.Thing("bucket", "mine"))
     assert ("table", "there") in {(thing.kind, thing.name) for thing in there.things}
+    assert terminal.run(left_, "lab left", ["--json"]) == 1
+    out, err = capsys.readouterr()
+    assert [thing["kind"] for thing in json.loads(out)["regions"][0]["things"]] == ["endpoint", "bucket"]
+    assert "run the labs' clean-up cells, then 'lab teardown --all'" in " ".join(err.split())
     sm.remove(endpoint)
     boto3.client("s3").delete_bucket(Bucket="mine")
     assert left.look("us-east-1").things == ()
+    assert terminal.run(left_, "lab left", []) == 0
+    assert "Nothing that costs money is there" in capsys.readouterr().out
+    assert terminal.run(left_, "lab left", ["--regions", " , "]) == 2
 
 
 def test_what_may_not_be_listed_is_not_said_to_be_gone(
@@ -179,20 +189,6 @@ def test_what_may_not_be_listed_is_not_said_to_be_gone(
 
     monkeypatch.setitem(left.LOOKS, "endpoint", refused)
     assert left.look("us-east-1").problems == ("endpoint: could not be listed (AccessDenied)",)
-
-
-def test_the_look_after_a_session(local_cloud: ServerRecord, capsys: pytest.CaptureFixture[str]) -> None:
-    del local_cloud
-    s3 = boto3.client("s3")
-    s3.create_bucket(Bucket="forgotten-by-somebody")
-    assert terminal.run(left_, "lab left", ["--json"]) == 1
-    out, err = capsys.readouterr()
-    assert "run the labs' clean-up cells, then 'lab teardown --all'" in " ".join(err.split())
-    assert {"kind": "bucket", "name": "forgotten-by-somebody", "usd_per_hour": None} in (
-        json.loads(out)["regions"][0]["things"]
-    )
-    s3.delete_bucket(Bucket="forgotten-by-somebody")
-    assert terminal.run(left_, "lab left", ["--regions", " , "]) == 2
 
 
 @pytest.mark.soak
