@@ -33,6 +33,7 @@ PARTS: tuple[str, ...] = ("labs.workshop.live.routes",)
 
 WEB = Path(__file__).parent / "web"
 TOKENS = Path(__file__).parents[2] / "book" / "_static" / "tokens.css"
+ICON = Path(__file__).parents[2] / "book" / "_assets" / "favicon.svg"
 BOOK, KIT, OURS = "/book/", "/kit/", "/_room/"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -106,7 +107,7 @@ def page(
         text=(
             '<!doctype html>\n<html lang="en" data-theme="light">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f'<title>{escape(title)}</title>\n<link rel="icon" href="{OURS}icon.svg" type="image/svg+xml">\n'
+            f'<title>{escape(title)}</title>\n<link rel="icon" href="{OURS}favicon.svg" type="image/svg+xml">\n'
             f'{links}<script src="{OURS}theme.js"></script>\n{modules}</head>\n<body>\n'
             f'<header><p class="home"><a href="/">The Deployment Dilemma</a></p>'
             f'<button type="button" id="theme" aria-pressed="false">Dark</button></header>\n<main>\n{body}\n</main>\n</body>\n</html>\n'
@@ -195,7 +196,7 @@ async def _to_folder(request: web.Request) -> web.StreamResponse:
 
 def _install_own(app: web.Application) -> None:
     kinds = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-    files = {each.name: each for each in (TOKENS, *WEB.iterdir()) if each.suffix in kinds}
+    files = {each.name: each for each in (TOKENS, ICON, *WEB.iterdir()) if each.suffix in kinds}
 
     async def own(request: web.Request) -> web.StreamResponse:
         found = files.get(request.match_info["name"])
@@ -211,7 +212,7 @@ def _install_own(app: web.Application) -> None:
     app.router.add_get(OURS + "{name}", own)
 
     async def favicon(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=files["icon.svg"].read_bytes(), content_type="image/svg+xml")
+        return web.Response(body=files["favicon.svg"].read_bytes(), content_type="image/svg+xml")
 
     app.router.add_get("/favicon.ico", favicon)  # what a browser asks for where a page names none, as on a slide
 
