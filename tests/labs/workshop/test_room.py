@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -160,6 +161,8 @@ def test_pages_of_ours_load_nothing_from_elsewhere_and_errors_are_sentences(tmp_
         assert front.headers["Content-Security-Policy"] == room.POLICY
         assert "http" not in await front.text()
         assert "Content-Security-Policy" not in (await client.get("/book/")).headers
+        for asset in ("favicon.ico", *re.findall(r'(?:href|src)="/(_room/[^"]+)"', await front.text())):
+            assert (await client.get(f"/{asset}")).status == 200, asset
         lost = await client.get("/nowhere", headers={"Accept": "text/html"})
         assert (lost.status, "There is no such page here." in await lost.text()) == (404, True)
         wrong = await client.post("/", data=b"x")
