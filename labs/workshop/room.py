@@ -196,23 +196,24 @@ async def _to_folder(request: web.Request) -> web.StreamResponse:
 
 def _install_own(app: web.Application) -> None:
     kinds = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-    files = {each.name: each for each in (TOKENS, ICON, *WEB.iterdir()) if each.suffix in kinds}
+    # Held in memory: who updates the checkout in the middle of a session takes nothing away from the room.
+    files = {
+        each.name: (each.read_bytes(), kinds[each.suffix])
+        for each in (TOKENS, ICON, *WEB.iterdir())
+        if each.suffix in kinds
+    }
 
     async def own(request: web.Request) -> web.StreamResponse:
         found = files.get(request.match_info["name"])
         if found is None:
             raise web.HTTPNotFound
-        return web.Response(
-            body=found.read_bytes(),
-            content_type=kinds[found.suffix],
-            charset="utf-8",
-            headers={"Cache-Control": "no-cache"},
-        )
+        body, kind = found
+        return web.Response(body=body, content_type=kind, charset="utf-8", headers={"Cache-Control": "no-cache"})
 
     app.router.add_get(OURS + "{name}", own)
 
     async def favicon(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=files["favicon.svg"].read_bytes(), content_type="image/svg+xml")
+        return web.Response(body=files["favicon.svg"][0], content_type="image/svg+xml")
 
     app.router.add_get("/favicon.ico", favicon)  # what a browser asks for where a page names none, as on a slide
 
