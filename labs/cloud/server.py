@@ -10,6 +10,7 @@
 
 import argparse
 import errno
+import gc
 import json
 import os
 import resource
@@ -42,6 +43,8 @@ START_TIMEOUT_S = 60.0
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread that computes may keep one waiting whose token is due; Python's own choice, 5 ms, is most of a token."""
 MAX_OPEN_FILES = 8192
+COLLECT_AFTER = (5_000, 20, 20)
+"""Python looks for garbage in cycles after 700 new objects, which is twice a request; and at each tenth look of a tenth, through all it has."""
 LESS_MEMORY = {"MALLOC_ARENA_MAX": "2"}
 """glibc gives every few threads a heap of their own, and what is free in one serves no other: a tenth of the server's memory."""
 WARM_UP_AFTER_QUIET_S = 0.25
@@ -246,6 +249,7 @@ def _serve(listener: socket.socket, home: Path, lock: LifeLock, time_scale: floa
 
     spare_imports()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.set_threshold(*COLLECT_AFTER)
     endpoint_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     os.environ["AWS_ENDPOINT_URL"] = endpoint_url  # known only now when any free port was asked for
     record = ServerRecord(endpoint_url, os.getpid(), time_scale, secrets.token_urlsafe(24), texts=text_source())
@@ -291,6 +295,7 @@ def _warm_up(extension: "Extension", server: "Server") -> None:
                 "bedrock-runtime",
             ):  # moto asks all three whose operation a request is
                 get_service_model(model)
+    gc.freeze()  # what was imported stays: a look through all of it stops every stream for a tenth of a second
 
 
 if __name__ == "__main__":
