@@ -131,10 +131,10 @@ def _calls(target: Target, site: Site, calls: Calls) -> tuple[Line, ...]:
         return ()
     if price.window_usd:
         at_most = math.ceil(site.hours * 3600 / price.window_s) if price.window_s else calls.requests
-        assumed = "one copy is enough for them" if price.window_s else "each takes as long as it may"
-        return (
-            Line(f"{PLANNED}calls", min(calls.requests, at_most), "window", price.window_usd, price.facts, assumed),
+        unit, assumed = (
+            ("window", "one copy is enough for them") if price.window_s else ("call", "each takes as long as it may")
         )
+        return (Line(f"{PLANNED}calls", min(calls.requests, at_most), unit, price.window_usd, price.facts, assumed),)
     return (
         Line(
             f"{PLANNED}input tokens",

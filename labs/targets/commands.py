@@ -147,9 +147,7 @@ def _show_plan(plan: ceiling.Plan, ceiling_usd: float | None) -> None:
 
 
 def _much(quantity: float, unit: str) -> str:
-    return (
-        f"{quantity:,.4g} {unit}{'s' if quantity != 1 and unit.endswith(('hour', 'window', 'minute', 'month')) else ''}"
-    )
+    return f"{quantity:,.4g} {unit}{'s' if quantity != 1 and unit.endswith(('hour', 'window', 'call', 'minute', 'month')) else ''}"
 
 
 def _usd(usd: float) -> str:

@@ -4,6 +4,7 @@ print(costs.markdown())            # the body of book/reference/what-it-costs.md
 """
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from labs import facts, targets
@@ -89,7 +90,7 @@ def markdown() -> str:
         "",
         "| in the register | (USD) | as of |",
         "|:--|--:|:--|",
-        *(f"| `{id}` | {facts.value(id)} | {facts.get(id).as_of} |" for id in _prices(costs)),
+        *(f"| `{id}` | {_written_out(facts.number(id))} | {facts.get(id).as_of} |" for id in _prices(costs)),
         "",
     ]
     if unknown := [cost for cost in costs if cost.bill is None]:
@@ -103,9 +104,14 @@ def _rows(cost: Cost) -> list[str]:
         return []
     return [
         f"| {f'`{cost.name}`' if line is cost.bill.lines[0] else ''} | {line.name}{f' ({line.assumption})' if line.assumption else ''} | "
-        f"{line.quantity:,.4g} {line.unit} | {line.usd_per_unit:,.6g} | {line.usd:,.4f} |"
+        f"{_written_out(line.quantity, 4)} {line.unit} | {_written_out(line.usd_per_unit, 6)} | {line.usd:,.4f} |"
         for line in cost.bill.lines
     ]
+
+
+def _written_out(number: float, digits: int = 9) -> str:
+    """So many digits that count, and no powers of ten."""
+    return f"{Decimal(f'{number:.{digits}g}'):,f}"
 
 
 def _sum(cost: Cost) -> str:

@@ -36,3 +36,9 @@ def test_prices_on_the_page_are_the_registers(page: str) -> None:
     assert len(named) > 10
     for id in named:
         facts.get(id)
+
+
+def test_a_small_price_is_written_out() -> None:
+    page = costs.markdown()
+    assert "| `sagemaker.price.serverless_per_gb_s` | 0.00002 |" in page
+    assert "e-0" not in page
