@@ -17,7 +17,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -110,7 +110,7 @@ class Workers:
         self._look(force=True)
         try:
             while True:
-                while len(out) < AHEAD * self._threads:
+                while self.client.status == "running" and len(out) < AHEAD * self._threads:
                     piece = waiting.popleft() if waiting else _next(source, name)
                     if piece is None:
                         break
@@ -121,21 +121,21 @@ class Workers:
                     )
                     out[future.key] = (piece, future)
                     future.add_done_callback(finished.put)
-                if not out:
+                if not out and self.client.status == "running":
                     return
                 try:
                     future = finished.get(timeout=LOOK_EVERY_S)
                 except Empty:
-                    heard = self._still_there(heard, len(out))
+                    heard = self._still_there(heard, len(out) + len(waiting))
                     continue
-                heard = time.monotonic()
-                self._look()
                 piece, _ = out.pop(future.key)
                 done = self._outcome(piece, future)
                 if done is None:
                     waiting.append(piece)
-                else:
-                    yield done
+                    continue
+                heard = time.monotonic()
+                self._look()
+                yield done
         finally:
             if out and self.client.status == "running":
                 self.client.cancel([future for _, future in out.values()], force=True)
@@ -170,7 +170,8 @@ class Workers:
     def _look(self, *, force: bool = False) -> None:
         """How many threads there are, now and then: workers come and go."""
         if force or time.monotonic() - self._looked > LOOK_EVERY_S:
-            self._threads = max(1, sum(worker.threads for worker in self.there()))
+            with suppress(OSError):  # its scheduler is gone just now: `_still_there` sees to that
+                self._threads = max(1, sum(worker.threads for worker in self.there()))
             self._looked = time.monotonic()
 
     def _still_there(self, heard: float, pieces: int) -> float:
@@ -179,14 +180,15 @@ class Workers:
         if self.client.status != "running":
             if silent_s > GONE_S or self.client.status == "closed":
                 raise Refusal(
-                    f"the scheduler at {self.address} is gone, with {pieces} pieces of work still out; "
+                    f"the scheduler at {self.address} is gone, with {pieces} pieces of work still to be done; "
                     "start it again, and then this command: it goes on where it was",
                     NOT_READY,
                 )
             return heard
-        if self.there():
-            self._look()
-            return time.monotonic()
+        with suppress(OSError):
+            if self.there():
+                self._look()
+                return time.monotonic()
         if silent_s > NO_WORKER_S:
             raise Refusal(f"no worker is left at {self.address}; {_START}, and then this command again", NOT_READY)
         return heard

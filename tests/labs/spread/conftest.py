@@ -23,8 +23,8 @@ class Up:
 
 
 @contextmanager
-def spread_up(workers: int) -> Iterator[Up]:
-    command = [sys.executable, "-m", "labs.cli", "spread", "up", "--port", "0", "--json", "--workers", str(workers)]
+def spread_up(workers: int, port: str = "0") -> Iterator[Up]:
+    command = [sys.executable, "-m", "labs.cli", "spread", "up", "--port", port, "--json", "--workers", str(workers)]
     # A piece of work that loses its worker twice is given up, so that tests need not start workers by the dozen.
     surroundings = os.environ | {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=surroundings) as process:

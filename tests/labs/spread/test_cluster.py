@@ -232,7 +232,9 @@ def _gone(up: Up, monkeypatch: pytest.MonkeyPatch) -> None:
         assert left.value.exit_status == NOT_READY
         monkeypatch.setattr(cluster, "NO_WORKER_S", 1e9)
         threading.Timer(0.5, lambda: os.kill(up.process.pid, signal.SIGKILL)).start()
-        with pytest.raises(Refusal, match=f"the scheduler at {up.address} is gone, with 2 pieces") as gone:
+        with pytest.raises(
+            Refusal, match=f"the scheduler at {up.address} is gone, with 2 pieces of work still to be done"
+        ) as gone:
             [*workers.each(work.double, numbered(2))]
         assert gone.value.exit_status == NOT_READY
 
@@ -264,3 +266,15 @@ def test_workers_end_with_whoever_started_them() -> None:
         assert below
         up.process.kill()
         assert psutil.wait_procs(below, 60)[1] == []
+
+
+@pytest.mark.soak
+def test_a_scheduler_that_is_started_again_is_given_the_work_again(tmp_path: Path) -> None:
+    with spread_up(2) as first, connect(first.address) as workers:
+        coming = workers.each(work.begin, numbered(6, str(tmp_path)))
+        done = [next(coming)]
+        first.process.kill()
+        (tmp_path / "go").touch()
+        with spread_up(2, first.address.rpartition(":")[2]) as again:
+            assert again.address == first.address
+            assert values([*done, *coming]) == {f"piece-{n}": n for n in range(6)}
