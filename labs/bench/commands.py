@@ -24,6 +24,7 @@ from labs.bench.endpoints.sagemaker import FORMATS
 from labs.bench.endpoints.sagemaker import OPERATIONS as SAGEMAKER_OPERATIONS
 from labs.bench.knee import find_knee
 from labs.bench.loops import loop_name
+from labs.bench.money import Meter, Watch, meter_of
 from labs.bench.opened import load
 from labs.bench.parameters import JsonType, LengthsType, RatesType
 from labs.bench.progress import Progress
@@ -189,6 +190,11 @@ class Bench(AwsCommand):
     help="Search from --rate to --rate-to for the highest rate that meets the objective, with its interval.",
 )
 @click.option("--real", is_flag=True, help="AWS itself, with your own credentials. It costs money.")
+@click.option(
+    "--ceiling-usd",
+    type=above_0,
+    help="What the calls may cost, where 'lab deploy --real --ceiling-usd' left nothing for them; through squid, all of the stack's.",
+)
 @click.option("--records", type=a_file, help="Write one line a request to this file.")
 @click.option(
     "--json",
@@ -225,15 +231,24 @@ def bench(names: tuple[str, ...], **asked: Any) -> int:
         raise Refusal("--rates goes with --all; one run is at one --rate, or in --steps", USAGE)
     offered = _offered(asked)
     work = build(offered, asked["seed"])
-    places = _places(
-        names, asked, Clouds(asked["real"], lambda text: None if quiet else terminal.err.print(escape(text)))
-    )
+
+    def tell(text: str) -> None:
+        if not quiet:
+            terminal.err.print(escape(text))
+
+    clouds = Clouds(asked["real"], tell)
+    places = _places(names, asked, clouds)
+    if asked["ceiling_usd"] is not None and len(places) > 1:
+        raise Refusal("--ceiling-usd is for the calls of one target; bench several one by one", USAGE)
+    meters = [meter_of(place, clouds, asked["ceiling_usd"], tell) for place in places]
     if asked["find_knee"]:
-        return _find_knee(places, offered, asked)
+        return _find_knee(places, meters, offered, asked)
+    for meter in meters if len(places) > 1 else ():
+        meter.require(work, asked["timeout"])
     summaries: dict[str, Any] = {}
     status = 0
-    for place in places:
-        outcome = _run(place, offered, work, asked, several=len(places) > 1)
+    for place, meter in zip(places, meters, strict=True):
+        outcome = _run(place, offered, work, asked, meter, several=len(places) > 1)
         if outcome.full:
             raise Refusal(
                 f"the records cannot be written to {asked['records']} ({outcome.full}); the run was stopped, and the "
@@ -317,7 +332,18 @@ def _places(names: tuple[str, ...], asked: Mapping[str, Any], clouds: Clouds) ->
     return places
 
 
-def _run(place: Place, offered: Offered, work: Workload, asked: Mapping[str, Any], *, several: bool) -> Outcome:
+NOT_COUNTED = Meter()
+
+
+def _run(
+    place: Place,
+    offered: Offered,
+    work: Workload,
+    asked: Mapping[str, Any],
+    meter: Meter = NOT_COUNTED,
+    *,
+    several: bool,
+) -> Outcome:
     header = Header(
         target=place.describe(),
         offered=offered.describe(),
@@ -341,9 +367,13 @@ def _run(place: Place, offered: Offered, work: Workload, asked: Mapping[str, Any
     if records is not None and several:
         records = records.with_stem(f"{records.stem}-{re.sub('[^A-Za-z0-9.-]+', '-', place.name)}")
     with Progress(terminal.err, place.name, work.expected(), work.duration_s) as progress:
-        return measure(
-            header, work, place.endpoint, only_loopback=place.only_loopback, record_to=records, watch=progress, **more
-        )
+
+        def run(watch: Watch) -> Outcome:
+            return measure(
+                header, work, place.endpoint, only_loopback=place.only_loopback, record_to=records, watch=watch, **more
+            )
+
+        return meter.measure(work, asked["timeout"], progress, run)
 
 
 def versions() -> dict[str, str]:
@@ -372,6 +402,7 @@ def _everything(names: tuple[str, ...], asked: Mapping[str, Any], quiet: bool) -
         "records",
         "find_knee",
         "bedrock_model",
+        "ceiling_usd",
     )
     if wrong := [f"--{name.replace('_', '-')}" for name in own if asked[name]]:
         raise Refusal(
@@ -416,18 +447,18 @@ def _everything(names: tuple[str, ...], asked: Mapping[str, Any], quiet: bool) -
     return INTERRUPTED if made.interrupted else FALSE if made.left or made.failed else 0
 
 
-def _find_knee(places: list[Place], offered: Offered, asked: Mapping[str, Any]) -> int:
+def _find_knee(places: list[Place], meters: list[Meter], offered: Offered, asked: Mapping[str, Any]) -> int:
     """The saturation search: run after run at rates in between, until it is known where the objective is no longer met."""
     if len(places) != 1 or asked["rate"] is None or asked["rate_to"] is None or not _objective(asked):
         raise Refusal(
             "--find-knee searches one target between two rates for an objective: --rate 1 --rate-to 100 --objective-ttft-ms 500",
             USAGE,
         )
-    (place,) = places
+    (place,), (meter,) = places, meters
 
     def run_at(rate_per_s: float, seed: int) -> dict[str, Any]:
         there = replace(offered, rate_per_s=rate_per_s, rate_to_per_s=None)
-        outcome = _run(place, there, build(there, seed), {**asked, "seed": seed}, several=False)
+        outcome = _run(place, there, build(there, seed), {**asked, "seed": seed}, meter, several=False)
         if outcome.interrupted:
             raise KeyboardInterrupt
         summary = summarise(outcome.run)

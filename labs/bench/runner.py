@@ -31,6 +31,14 @@ class Part:
     timeout_s: float
 
 
+def ask_of(work: Workload, prompts: Prompts, id: int) -> Ask:
+    """What a request of a workload asks."""
+    row = id % len(work.input_tokens)
+    session = None if work.sessions is None else f"s{work.seed}-{work.sessions[row]}"
+    tokens = work.input_tokens[row]
+    return Ask(id, prompts.of(id, tokens, session), tokens, work.output_tokens[row], session)
+
+
 TIMEOUT = "Timeout"
 AHEAD_S = 0.0005
 """less than this before a request is due, it is put together without another turn of the event loop"""
@@ -134,12 +142,8 @@ class Runner:
             alarm.close()
 
     def _prepare(self, id: int) -> "_Ready":
-        work = self._part.workload
-        row = id % len(work.input_tokens)
-        session = None if work.sessions is None else f"s{work.seed}-{work.sessions[row]}"
-        tokens = work.input_tokens[row]
-        ask = Ask(id, self._prompts.of(id, tokens, session), tokens, work.output_tokens[row], session)
-        return _Ready(id, session, self._client.prepare(ask))
+        ask = ask_of(self._part.workload, self._prompts, id)
+        return _Ready(id, ask.session, self._client.prepare(ask))
 
     async def _one(self, ready: "_Ready", due: float) -> Attempt:
         attempt = Attempt()

@@ -38,6 +38,8 @@ class Place:
     """the target that answers, where it is one of the course's: it has a price"""
     hardware: Mapping[str, Any] = field(default_factory=dict)
     """what the deployment says that it stands on: instance type, replicas"""
+    deployed: tuple[Target, Site] | None = None
+    """the target with its options, and where it stands: whose calls they are"""
 
     def describe(self) -> dict[str, Any]:
         """For the record of a run."""
@@ -73,6 +75,11 @@ class Clouds:
         if self._cloud is None:
             self._cloud = cloud.connect(real=True) if self._real else cloud.connect(real=False)
             self._tell(str(self._cloud))
+        return self._cloud
+
+    @property
+    def entered(self) -> Cloud | None:
+        """That cloud, where an endpoint needed it; None where every endpoint has an address of its own."""
         return self._cloud
 
     def service(self, variable: str) -> tuple[str, bool]:
@@ -161,7 +168,7 @@ def standing(chosen: Target, site: Site, options: Options) -> Place:
     endpoint = _of_address(address, options, Kind.STREAMING in chosen.kinds)
     place = address.location if address.protocol == "openai" else where.endpoint_url or f"AWS, {where.region}"
     found = _place(name, endpoint, place, not where.real, local=not where.real)
-    return replace(found, target=name, hardware=describe(site) if describe else {})
+    return replace(found, target=name, hardware=describe(site) if describe else {}, deployed=(chosen, site))
 
 
 def _of_address(address: Address, options: Options, streams: bool) -> Endpoint:

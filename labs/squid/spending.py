@@ -89,13 +89,13 @@ class Money:
         """Return unless this is AWS and nobody here named a ceiling for this stack's calls. Raises Refusal."""
         guard.require_admitted(Site(self._where, self._squid.stack))
 
-    def before(self, jobs: Iterable[Job]) -> None:
-        """Return when these jobs fit under the limit, if there is one, beside all that the table holds. Raises Refusal when they may not.
+    def before(self, jobs: Iterable[Job]) -> float:
+        """What these jobs can cost, when that fits under the limit, if there is one, beside all that the table holds. Raises Refusal when not.
 
         A job whose key the table knows is there already, and costs nothing anew.
         """
         if self.limit_usd is None:
-            return
+            return 0.0
         price, most = self._price, self._squid.max_tokens
         there = {item["job_id"]["S"] for item in _items(self._squid.table)}
         new = [job for job in jobs if message_of(job).job_id not in there]
@@ -103,6 +103,7 @@ class Money:
         asked = Count(jobs=len(wanted), queue_usd=_queue(len(wanted), 0.0, len(wanted)))
         asked_usd = asked.queue_usd + sum(_most(price, *each) for each in wanted)
         self._require(asked_usd, f"{len(wanted):,} more could cost")
+        return asked_usd
 
     def before_redrive(self) -> None:
         """As `before`, for all that lies in the dead-letter queue."""

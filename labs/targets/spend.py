@@ -44,6 +44,8 @@ class Entry:
     """With a limit: what its calls cost, as `TokenPrice` has it."""
     calls: int = 0
     """Not a call but a count: so many there are in all by now, as the deployment's own table has them, with these tokens for so much."""
+    together: int = 0
+    """Not one call but so many, one run's, with these tokens for so much."""
     closed: bool = False
     """The deployment is gone, and its count and limit with it."""
 
@@ -76,12 +78,13 @@ class Spent:
                 usd=entry.usd,
                 unpriced_calls=entry.calls if entry.unpriced else 0,
             )
+        more = entry.together or 1
         return Spent(
-            self.calls + 1,
+            self.calls + more,
             self.input_tokens + entry.input_tokens,
             self.output_tokens + entry.output_tokens,
             self.usd + entry.usd,
-            self.unpriced_calls + entry.unpriced,
+            self.unpriced_calls + entry.unpriced * more,
             self.limit_usd,
             entry.at if entry.usd else self.charged_at,
             self.price,
@@ -94,10 +97,10 @@ class Spent:
         return price.usd(input_tokens, output_tokens) + (0.0 if is_open else price.window_usd)
 
 
-def open_for(site: Site, target: Target, limit_usd: float) -> None:
-    """From now on calls of this deployment may cost so much together; what was spent before no longer counts."""
+def open_for(site: Site, target: Target, limit_usd: float, price: TokenPrice | None = None) -> None:
+    """From now on calls of this deployment may cost so much together; what was spent before no longer counts. `price` unless it is the target's."""
     try:
-        price = token_price.of(target)
+        price = price or token_price.of(target)
     except Refusal:
         price = None
     _append(_entry(site, target, limit_usd=limit_usd, price=asdict(price) if price else None))
@@ -149,6 +152,12 @@ def after(target: Target, site: Site, reply: Reply) -> None:
     spent = total(site.cloud).get(site.name, Spent()) if price and price.window_s else Spent()
     usd = spent.next_usd(price, reply.input_tokens, reply.output_tokens) if price else 0.0
     _append(_entry(site, target, usd=usd, **counted))
+
+
+def after_run(target: Target, site: Site, run: Spent) -> None:
+    """Count a run's calls, all of them in one line."""
+    counted = {"input_tokens": run.input_tokens, "output_tokens": run.output_tokens, "usd": run.usd}
+    _append(_entry(site, target, together=run.calls, unpriced=bool(run.unpriced_calls), **counted))
 
 
 def total(cloud: Cloud) -> dict[str, Spent]:
