@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -272,6 +272,7 @@ def list_(real: bool, as_json: bool) -> None:
         )
         return
     if not stacked and not buckets and not made:
+        _say_spent(spent)
         terminal.say("Nothing is deployed. 'lab deploy squid' deploys the queue pattern.")
         return
     rows = [
@@ -292,10 +293,7 @@ def list_(real: bool, as_json: bool) -> None:
     for entry in made:
         if not _is_there(entry):
             terminal.say(f"{entry.deployment}: the {entry.kind} {escape(entry.name)} is written down and not there.")
-    for name, each in spent.items():
-        most = "" if each.limit_usd is None else f" of ${each.limit_usd:,.2f} that its ceiling leaves for calls"
-        unpriced = f"; {each.unpriced_calls} of them have no price in the register" if each.unpriced_calls else ""
-        terminal.say(f"{escape(name)}: {each.calls} calls, ${each.usd:,.4f}{most}{unpriced}")
+    _say_spent(spent)
     if len(stacked) > len(found):
         terminal.say(
             "The reaper looks every 15 minutes for what has expired and removes it; it goes with the last deployment."
@@ -303,6 +301,13 @@ def list_(real: bool, as_json: bool) -> None:
     for bucket in buckets:
         terminal.say(f"Bucket {bucket.name} holds the workers' code; it goes with the last stack.")
     terminal.say(f"Next: lab teardown NAME{_flag(where)}, or lab teardown --all{_flag(where)}")
+
+
+def _say_spent(spent: Mapping[str, spend.Spent]) -> None:
+    for name, each in spent.items():
+        most = "" if each.limit_usd is None else f" of ${each.limit_usd:,.2f} that its ceiling leaves for calls"
+        unpriced = f"; {each.unpriced_calls} of them have no price in the register" if each.unpriced_calls else ""
+        terminal.say(f"{escape(name)}: {each.calls} calls, ${each.usd:,.4f}{most}{unpriced}")
 
 
 def _is_there(entry: ledger.Entry) -> bool:

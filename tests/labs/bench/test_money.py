@@ -86,9 +86,12 @@ def test_a_run_is_written_down_by_the_tokens_of_its_answers(tmp_path: Path, caps
 
 
 @pytest.mark.usefixtures("rehearsal")
-def test_a_model_without_a_deployment_is_counted_under_its_id() -> None:
+def test_a_model_without_a_deployment_is_counted_under_its_id(capsys: pytest.CaptureFixture[str]) -> None:
     assert lab("--bedrock-model", NOVA, "--concurrency", "2", "--requests", "3", *LOAD, "--ceiling-usd", "1") == 0
     assert spent(NOVA).calls == 3
+    capsys.readouterr()
+    assert terminal.run(cli, "lab", ["list"]) == 0
+    assert f"{NOVA}: 3 calls, $0.0" in capsys.readouterr().out
 
 
 def meter(ceiling_usd: float = 1.0, body: Any = None) -> Meter:
