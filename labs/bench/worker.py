@@ -70,7 +70,9 @@ async def _work(plan: Plan, incoming: Unpacker, out: int) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     _write(out, pack(("ready",)))
-    start: float = _next(incoming)
+    start: float | str = _next(incoming)
+    if isinstance(start, str):  # told to stop before it began
+        return
     sender, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(out, "wb", buffering=0))
     batch: list[tuple[Any, ...]] = []
 
