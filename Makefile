@@ -54,11 +54,13 @@ book: setup ## build the site into _build/html, every lab executed, warnings as 
 	@$(BIN)/python -m labs.course build $(ARGS)
 
 .PHONY: pdf
-pdf: book ## print the book into _build/deployment-dilemma.pdf (needs Chromium or Chrome)
-	@$(BIN)/python -m labs.course pdf
+pdf: setup ## print the book into _build/deployment-dilemma.pdf (needs Chromium or Chrome)
+	@$(BIN)/python -m labs.course build
+	@$(BIN)/python -m labs.course pdf $(ARGS)
 
 .PHONY: lighthouse
-lighthouse: book ## Lighthouse on the site: scores, bytes and times beside the bars (needs Node, and Chromium or Chrome)
+lighthouse: setup ## Lighthouse on the site: scores, bytes and times beside the bars (needs Node, and Chromium or Chrome)
+	@$(BIN)/python -m labs.course build
 	@$(BIN)/python -m labs.course lighthouse $(ARGS)
 
 .PHONY: slides
