@@ -132,7 +132,8 @@ def _shown(item: AnyItem) -> list[str]:
             return []
 
 
-def _reasons(item: AnyItem) -> list[str]:
+def reasons(item: AnyItem) -> list[str]:
+    """Each option's *why*, in the item's order; an item of numbers has the key's first."""
     match item:
         case Single() | Multiple():
             return [option.why for option in item.options]
@@ -215,7 +216,7 @@ def _all_of_the_above(_: AnyItem, item: AnyItem) -> Iterator[str]:
 
 
 def _letters(_: AnyItem, item: AnyItem) -> Iterator[str]:
-    for text in [item.stem, item.criterion, *_shown(item), *_reasons(item)]:
+    for text in [item.stem, item.criterion, *_shown(item), *reasons(item)]:
         if found := re.search(r"\b(option|answer|choice|options|answers) [A-H]\b", text):
             yield f"“{found[0]}” names a letter, but options are shuffled"
 
@@ -273,14 +274,14 @@ def _reading_time(_: AnyItem, item: AnyItem) -> Iterator[str]:
 
 
 def _why(_: AnyItem, item: AnyItem) -> Iterator[str]:
-    reasons = _reasons(item)
-    for reason in reasons:
+    given = reasons(item)
+    for reason in given:
         if len(reason.split()) < 5:
             yield f"“{reason}” is hardly a reason"
-    for one, other in combinations(reasons, 2):
+    for one, other in combinations(given, 2):
         if one == other:
             yield f"two options have one reason: “{one}”"
-    for text, reason in zip(_shown(item), reasons, strict=False):
+    for text, reason in zip(_shown(item), given, strict=False):
         if not isinstance(item, Matching) and words.similarity(text, reason) > 0.8:
             yield f"“{reason}” repeats the option"
 
@@ -314,7 +315,7 @@ def _measure(number: float, unit: str) -> tuple[str, float] | None:
 
 def _bare_figures(item: AnyItem, _: AnyItem) -> Iterator[str]:
     """A limit or price that stands in the register must come from there: same amount, same unit, and the service is named."""
-    text = " ".join([_all_text(item), *_reasons(item)])
+    text = " ".join([_all_text(item), *reasons(item)])
     named = re.sub(r"[^a-z0-9]", "", text.lower())
     groups = {fact_id.partition(".")[0] for fact_id in item.facts} | {
         g for g in register.installed().groups() if g in named

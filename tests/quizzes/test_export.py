@@ -18,7 +18,8 @@ from quizzes import bank
 from quizzes.cli import cli
 from quizzes.exports import anki, gather, moodle, poll
 from quizzes.exports.gather import Exported
-from quizzes.model import AnyItem, Matching, Multiple, Numeric, Ordering, Single
+from quizzes.lint import reasons
+from quizzes.model import Matching, Multiple, Numeric, Ordering, Single
 from quizzes.text import inline_html
 
 TRIAL = Path(__file__).parent / "bank"
@@ -227,18 +228,6 @@ def test_anki_shows_question_and_reasons(collection: Any, whole: list[Exported],
         for reason in reasons(one.item):
             assert inline_html(reason) in answer
             assert inline_html(reason) not in question
-
-
-def reasons(item: AnyItem) -> list[str]:
-    match item:
-        case Single() | Multiple():
-            return [option.why for option in item.options]
-        case Ordering():
-            return [step.why for step in item.steps]
-        case Matching():
-            return [p.why for p in item.prompts] + [c.why or "" for c in item.unused]
-        case Numeric():
-            return [item.why, *(m.why for m in item.mistakes)]
 
 
 def test_the_package_holds_ankis_tables(trial: list[Exported], tmp_path: Path) -> None:

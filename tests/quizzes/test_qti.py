@@ -17,7 +17,8 @@ import pytest
 from quizzes.exports import gather, qti
 from quizzes.exports.gather import Exported
 from quizzes.grading import Key, Response, grade
-from quizzes.model import AnyItem, Matching, Multiple, Numeric, Ordering, Single
+from quizzes.lint import reasons
+from quizzes.model import AnyItem, Matching, Numeric, Ordering, Single
 from quizzes.text import inline_html
 
 TRIAL = Path(__file__).parent / "bank"
@@ -218,18 +219,6 @@ def test_every_reason_is_a_feedback_and_nothing_of_it_is_in_the_question(
 
 def plain(element: Xml.Element) -> str:
     return " ".join("".join(element.itertext()).split())
-
-
-def reasons(item: AnyItem) -> list[str]:
-    match item:
-        case Single() | Multiple():
-            return [option.why for option in item.options]
-        case Ordering():
-            return [step.why for step in item.steps]
-        case Matching():
-            return [p.why for p in item.prompts] + [c.why or "" for c in item.unused]
-        case Numeric():
-            return [item.why, *(m.why for m in item.mistakes)]
 
 
 def test_a_scenario_stands_in_each_item_of_its_case(whole: list[Exported], trees: dict[str, Xml.Element]) -> None:
